@@ -1,6 +1,6 @@
 """What a sandbox saw in one window of a session."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: More entries than this in one list of a window are cut off when it enters; the counts keep the truth.
 MAX_ENTRIES = 64
@@ -10,8 +10,7 @@ MAX_CHARACTERS = 256
 MAX_COUNT = 1 << 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telemetry:
+class Telemetry(NamedTuple):
     """The specification's TelemetryData, less what belongs to the session (sandbox, artifact) and to the window (time).
 
     ``None`` means "this sandbox does not see that", which is not the same as zero. Counts are per window.
@@ -35,8 +34,7 @@ class Telemetry:
     code_injection_detected: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(NamedTuple):
     """One telemetry window as it stands in a session: the ``seq``-th, ``window_ms`` long, ended at ``observed_us``."""
 
     seq: int  # 0, 1, 2, ... without gaps unless telemetry was lost

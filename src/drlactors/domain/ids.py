@@ -1,0 +1,15 @@
+"""The ids of drlactors: minted by us or by a sandbox of ours, always UUIDs, safe in subjects and file names."""
+
+from typing import NewType
+from uuid import UUID, uuid5
+
+SessionId = NewType("SessionId", UUID)
+EpisodeId = NewType("EpisodeId", UUID)
+InstanceId = NewType("InstanceId", UUID)
+
+_EPISODES = UUID("5b0e4f3e-6d1c-5c1a-9b0a-6f6b5f0d7f10")
+
+
+def episode_of(session: SessionId) -> EpisodeId:
+    """The episode that a stage-1 session opens: the same one however often its start is delivered."""
+    return EpisodeId(uuid5(_EPISODES, str(session)))
