@@ -1,0 +1,103 @@
+"""The bus as the actors need it: deliveries in, actions out, dead letters aside."""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from drlactors.domain.ids import SessionId
+
+
+class Kind(StrEnum):
+    """What a sandbox's message is about: the third token of its subject."""
+
+    TELEMETRY = "telemetry"
+    FEEDBACK = "feedback"
+    EPISODE = "episode"
+
+
+class Delivery(NamedTuple):
+    """A sandbox's message as it came, in the order of the stream."""
+
+    sequence: int  # in the stream; the same message has the same one whenever it is delivered
+    kind: Kind
+    session: SessionId
+    data: bytes
+    traceparent: str = ""
+
+
+class DeadLetter(NamedTuple):
+    """A message that was not taken, kept for a person to look at."""
+
+    subject: str
+    sequence: int
+    reason: str
+    data: bytes
+
+
+class BusUnreachable(Exception):
+    """The message bus cannot be reached."""
+
+
+class Bus(Protocol):
+    """The system's side of the bus. Methods may be called from any thread, and do not block unless they say so."""
+
+    def identity(self) -> str:
+        """Names this incarnation of the inbound stream: sequences are comparable within one only. Blocks."""
+        ...
+
+    def consume(self, after: int, deliver: Callable[[list[Delivery]], None], credit: int) -> None:
+        """Deliver everything after a sequence, in order, never more than ``credit`` messages ahead. Blocks until begun.
+
+        ``deliver`` is called on the bus's thread with what came together. What cannot be a delivery (its subject names
+        no session, it is too large) goes to the dead letters and costs no credit.
+        """
+        ...
+
+    def replenish(self, messages: int) -> None:
+        """Give back the credit of so many messages."""
+        ...
+
+    def stop_consuming(self) -> None:
+        """No delivery begins after this returns. Blocks."""
+        ...
+
+    def publish(self, actions: Iterable[tuple[SessionId, bytes]]) -> None:
+        """Send to sandboxes. Delivered at most once: who needs certainty sends again until it is answered."""
+        ...
+
+    def bury(self, delivery: Delivery, reason: str) -> None:
+        """Put a message into the dead-letter stream."""
+        ...
+
+    def trim(self, through: int) -> None:
+        """Let go of the inbound messages up to this sequence: the event log has them."""
+        ...
+
+    def close(self) -> None:
+        """Send what is waiting, then disconnect. Blocks."""
+        ...
+
+
+class SandboxLink(Protocol):
+    """A sandbox's side of the bus. Methods may be called from any thread."""
+
+    def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
+        """Hand each Actions message of this session to ``on_actions``, on the link's thread. Blocks until subscribed."""
+        ...
+
+    def send(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "") -> None:
+        """Put a message into the stream, in the order of the calls; sent again until the bus has stored it.
+
+        Blocks while too many are under way. Raises BusUnreachable when the bus refuses for good.
+        """
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything sent is stored; False when time is up."""
+        ...
+
+    def forget(self, session: SessionId) -> None:
+        """Stop listening for this session."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,122 @@
+"""The event log as the actors need it: append, read back, follow, remember how far one has come."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from drlactors.domain import episode, instance, session
+
+Event = session.Event | episode.Event | instance.Event
+
+
+class Category(StrEnum):
+    """What kind of thing a stream is about; a stream is written ``<category>-<uuid>``."""
+
+    SESSION = "session"
+    EPISODE = "episode"
+    INSTANCE = "instance"
+
+
+class Stream(NamedTuple):
+    category: Category
+    id: UUID
+
+    def __str__(self) -> str:
+        return f"{self.category}-{self.id}"
+
+
+class Append(NamedTuple):
+    """Events of one stream that belong together: all of them are stored, in one row, or none."""
+
+    stream: Stream
+    after: int  # the version that they follow: the number of events stored before; 0 begins the stream
+    events: tuple[Event, ...]
+    at_us: int  # when it was decided, microseconds since 1970
+    causation: str  # the id of the message that caused it
+    traceparent: str = ""  # W3C; empty when nobody traces
+
+
+class Entry(NamedTuple):
+    """An append as it was stored."""
+
+    position: int  # in the order of the whole log: grows, may skip, never changes
+    stream: Stream
+    first_version: int  # of its first event; the next has first_version + 1
+    events: tuple[Event, ...]
+    at_us: int
+    causation: str
+    traceparent: str
+
+    @property
+    def version(self) -> int:
+        """The stream's version after this entry."""
+        return self.first_version + len(self.events) - 1
+
+
+class Snapshot(NamedTuple):
+    version: int
+    state: session.State
+
+
+class LogError(Exception):
+    """The event log could not do what was asked."""
+
+
+class LogUnreachable(LogError):
+    """The event log cannot be reached now. What was asked was not done, or will be found done when asked again."""
+
+
+class EventUnreadable(LogError):
+    """An event in the log is of a name or version that this program does not know."""
+
+
+class EventLog(Protocol):
+    """Durable, ordered, append-only. All methods may be called from any thread; all of them block."""
+
+    def append(self, appends: Sequence[Append], positions: Mapping[str, int] | None = None) -> list[int | None]:
+        """Store all that is not stale, and the named positions, in one transaction that is on disk on return.
+
+        Returns the log position of each append, None for a stale one: its stream has other events at that version.
+        Repeating an append that was stored returns the position it has. A position that is lower than the one
+        remembered is not taken. Raises LogUnreachable.
+        """
+        ...
+
+    def read(self, after: int, limit: int) -> list[Entry]:
+        """The next entries of all streams in the order of their positions, without gaps that could still fill."""
+        ...
+
+    def stream(self, stream: Stream, after: int = 0) -> Iterator[Entry]:
+        """The entries of one stream that begin after this version, in order."""
+        ...
+
+    def subscribe(self, after: int) -> "Subscription":
+        """Everything after a position, as it comes."""
+        ...
+
+    def head(self) -> int:
+        """The last position, 0 of an empty log."""
+        ...
+
+    def position(self, name: str) -> int:
+        """How far the named reader has come; 0 for a new one."""
+        ...
+
+    def save_snapshot(self, stream: Stream, snapshot: Snapshot) -> None:
+        """Remember a session's state, so that loading it need not read its whole stream."""
+        ...
+
+    def snapshot(self, stream: Stream) -> Snapshot | None:
+        """The newest one that this program can read."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Subscription(Protocol):
+    """Batches of entries; blocks while there are none, ends after ``close`` (which any thread may call)."""
+
+    def __iter__(self) -> Iterator[list[Entry]]: ...
+
+    def close(self) -> None: ...
