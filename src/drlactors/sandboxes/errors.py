@@ -1,0 +1,34 @@
+"""What can keep the local Linux sandbox from running a program or a recording from being read."""
+
+
+class SandboxError(Exception):
+    """The sandbox could not do what was asked."""
+
+    def __str__(self) -> str:
+        """The docstring is the message; what was passed in says where."""
+        where = ": ".join(str(argument) for argument in self.args)
+        message = " ".join((type(self).__doc__ or "").split())
+        return f"{where}: {message}" if where else message
+
+
+class StraceMissing(SandboxError):
+    """strace was not found; it is what watches the program.
+
+    Get it with `apt-get install strace`, `dnf install strace`, `apk add strace` or `pacman -S strace`.
+    """
+
+
+class TracingForbidden(SandboxError):
+    """The kernel does not let strace trace here.
+
+    In a container, add the capability (`--cap-add SYS_PTRACE`) or a seccomp profile that allows ptrace; on a host,
+    `sysctl kernel.yama.ptrace_scope` must be below 3.
+    """
+
+
+class ProgramNotStarted(SandboxError):
+    """The program does not exist, or is not executable."""
+
+
+class BrokenRecording(SandboxError):
+    """This line of the collection is not a recording."""
