@@ -74,25 +74,25 @@ class Parser:
         """The call or end of a thread that this line completes; None for half a call and for rubbish."""
         self.lines += 1
         if len(line) > MAX_LINE_BYTES or not (numbered := _LINE.match(line)):
-            return self._refuse()
+            self.rubbish += 1
+            return None
         pid, text = int(numbered[1][:18]), numbered[2].rstrip()
         if text.endswith(_UNFINISHED):
-            return self._begin(pid, text.removesuffix(_UNFINISHED))
+            if len(self._unfinished) < MAX_UNFINISHED:
+                self._unfinished[pid] = text.removesuffix(_UNFINISHED)
+            return None
         if text.startswith("<... "):
             resumed = _RESUMED.match(text)
             begun = self._unfinished.pop(pid, None)
             if not resumed or begun is None or not begun.startswith(resumed[1] + "("):
-                return self._refuse()
+                self.rubbish += 1
+                return None
             text = begun + resumed[2].lstrip(" ")
         if call := _CALL.match(text):
             number = call[3]
             result = None if number == "?" else int(number[:24], 0) if number.startswith("0x") else int(number[:24])
             return Call(pid, call[1], call[2], result, call[4].lstrip())
         return self._event(pid, text)
-
-    def _begin(self, pid: int, text: str) -> None:
-        if len(self._unfinished) < MAX_UNFINISHED:
-            self._unfinished[pid] = text
 
     def _event(self, pid: int, text: str) -> Seen | None:
         if ended := _EXITED.match(text):
@@ -108,10 +108,8 @@ class Parser:
             return None
         if signal := _SIGNAL.match(text) or _STOPPED.match(text):
             return Signalled(pid, signal[1])
-        return self._refuse()
-
-    def _refuse(self) -> None:
         self.rubbish += 1
+        return None
 
 
 def command_line(command: Sequence[str], log: Path) -> list[str]:

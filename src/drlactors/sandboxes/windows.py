@@ -213,7 +213,11 @@ def unescape(quoted: str) -> str:
     for escape in _ESCAPE.finditer(quoted):
         raw += quoted[last : escape.start()].encode("utf-8", "replace")
         code = escape[1]
-        raw += bytes([int(code, 8) & 0xFF]) if code.isdigit() and code < "8" else _LETTERS.get(code, code).encode("utf-8", "replace")
+        raw += (
+            bytes([int(code, 8) & 0xFF])
+            if code.isdigit() and code < "8"
+            else _LETTERS.get(code, code).encode("utf-8", "replace")
+        )
         last = escape.end()
     raw += quoted[last:].encode("utf-8", "replace")
     return raw.decode("utf-8", "replace")

@@ -11,7 +11,7 @@ from .kit import Task, begin
 def run(task: Task) -> None:
     """One piece of work a round, in one process or shared with children."""
     style = str(task.options.get("style", "checksum"))
-    children = []
+    children: list[int] = []
     for _ in range(min(int(task.options.get("workers", 1)), 3) - 1):
         child = os.fork()
         if child == 0:

@@ -43,7 +43,7 @@ def run(task: Task) -> None:
     documents = task.files()
     workers = min(int(task.options.get("workers", 1)), 4)
     rank = 0
-    children = []
+    children: list[int] = []
     for rank in range(1, workers):
         child = os.fork()
         if child == 0:

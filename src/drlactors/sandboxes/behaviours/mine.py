@@ -9,7 +9,7 @@ from .kit import Task, begin
 
 def run(task: Task) -> None:
     """Bursts of hashing between pauses; a share is reported now and then."""
-    children = []
+    children: list[int] = []
     for _ in range(min(int(task.options.get("workers", 1)), 3) - 1):
         child = os.fork()
         if child == 0:
