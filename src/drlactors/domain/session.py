@@ -226,6 +226,8 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             return _start(command, state)
         case _ if state.started is None:
             raise NotStarted
+        case Select(seq=seq) if seq > state.progress.decided:
+            return _select(command, state)
         case Record(window=window) if window.seq <= state.progress.seq:
             return ()  # seen before, or given up for lost: quiet
         case Lose(last_seq=last) if last <= state.progress.seq:
@@ -236,17 +238,15 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             return ()
         case Report(outcome=outcome) if state.outcome is outcome:
             return ()
-        case Select(seq=seq) if seq <= state.progress.decided:
-            return ()
         case Select():
-            return _select(command, state)
+            return ()
         case _ if state.over:
             raise SessionOver
         case Record(window=window) if window.seq > state.progress.seq + 1:
             gap = TelemetryLost(first_seq=state.progress.seq + 1, last_seq=window.seq - 1, cause=LossCause.GAP)
-            return (gap, TelemetryRecorded(window))
+            return (gap, TelemetryRecorded(_timed(window, state.started)))
         case Record(window=window):
-            return (TelemetryRecorded(window),)
+            return (TelemetryRecorded(_timed(window, state.started)),)
         case Lose(first_seq=first, last_seq=last, cause=cause):
             return (TelemetryLost(first_seq=max(first, state.progress.seq + 1), last_seq=last, cause=cause),)
         case Report(outcome=outcome, detail=detail):
@@ -255,6 +255,11 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             return (Ended(reason=reason),)
         case Lapse(silent_ms=silent_ms):
             return (SessionLost(silent_ms=silent_ms),)
+
+
+def _timed(window: Window, started: Started) -> Window:
+    """A window that does not say how long it was is as long as the session's are."""
+    return window if window.window_ms else window._replace(window_ms=started.window_ms)
 
 
 def _start(command: Start, state: State) -> tuple[Event, ...]:

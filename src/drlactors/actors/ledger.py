@@ -1,0 +1,41 @@
+"""Which deliveries are not settled yet, and up to where everything is."""
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+
+class Ledger:
+    """Sequences enter in order and are settled in any order, by any thread."""
+
+    def __init__(self, after: int) -> None:
+        self._lock = threading.Lock()
+        self._open: deque[int] = deque()
+        self._settled: set[int] = set()
+        self._through = after
+        self._last = after
+
+    def enter(self, sequences: Iterable[int]) -> None:
+        """These are under way. A sequence that was entered before, redelivered after a reconnect, is not entered again."""
+        with self._lock:
+            for sequence in sequences:
+                if sequence > self._last:
+                    self._open.append(sequence)
+                    self._last = sequence
+
+    def settle(self, sequences: Iterable[int]) -> None:
+        """Nothing more is to be done about these."""
+        with self._lock:
+            self._settled.update(sequences)
+
+    def through(self) -> int:
+        """The highest sequence up to which everything is settled: where to begin again."""
+        with self._lock:
+            while self._open and self._open[0] in self._settled:
+                self._through = self._open.popleft()
+                self._settled.remove(self._through)
+            return self._through
+
+    def unsettled(self) -> int:
+        with self._lock:
+            return len(self._open) - len(self._settled)
