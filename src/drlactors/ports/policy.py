@@ -34,3 +34,22 @@ class Policy(Protocol):
     def because(self, vector: Vectors, action: Action) -> tuple[str, ...]:
         """What drove this action's value for one vector of shape (1, features), strongest first, at most three."""
         ...
+
+
+class RankedBatch(NamedTuple):
+    """Values, and whose they are."""
+
+    values: Values
+    policy: str
+
+
+class Ranker(Protocol):
+    """The policy in charge with its fallback: always answers."""
+
+    def rank(self, vectors: Vectors, waited_s: float) -> RankedBatch:
+        """Values for all rows, by the rules where the model is missing, broken, or too late after ``waited_s``."""
+        ...
+
+    def because(self, vector: Vectors, action: Action) -> tuple[str, ...]:
+        """As Policy's, by whoever ranked last."""
+        ...

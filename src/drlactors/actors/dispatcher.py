@@ -1,0 +1,141 @@
+"""The dispatcher: follows the log, and sends every recorded action until it is answered or given up on."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from drlactors.actors.dispatched import DispatchedActor
+from drlactors.actors.line import Line
+from drlactors.actors.messages import Again, Committed, Ordered, Tick, ToSession
+from drlactors.codec.outbound import Decision, actions
+from drlactors.domain.ids import SessionId
+from drlactors.domain.session import ActionFailed, ActionSelected, FeedbackReceived, GiveUp, SessionLost
+from drlactors.ports.log import Category, Entry
+
+#: The name under which the log remembers up to where every action was sent and answered.
+NAME = "dispatched"
+
+Key = tuple[SessionId, int]
+
+
+class Pending(NamedTuple):
+    """An action that the sandbox has to answer."""
+
+    position: int
+    decision: Decision  # as it was sent last
+    due_s: float  # when it is sent again, or given up
+
+
+class DispatcherActor(DispatchedActor):
+    """Going on needs no answer and is sent once: a sandbox that misses it sends its window again."""
+
+    turn = 1024
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line.main)
+        self._line = line
+        self._pending: dict[Key, Pending] = {}
+        self._held: dict[Key, Pending] = {}  # by the rate limit; in order
+        self._allowance = line.limits.actions_burst
+        self._refilled_s = line.clock.monotonic_s()
+        self._seen = line.log.position(NAME)
+        line.followers[NAME] = self.through
+
+    def through(self) -> int:
+        """The log position up to which nothing waits any more. Called by the writer's thread as well."""
+        waiting = [entry.position for entry in (*self._pending.copy().values(), *self._held.copy().values())]
+        return min(waiting, default=self._seen + 1) - 1
+
+    def on_batch(self, messages: list[Any]) -> None:
+        out: list[tuple[SessionId, bytes]] = []
+        for message in messages:
+            match message:
+                case Committed(entries):
+                    out += self._send(entries)
+                    self._seen = max(self._seen, entries[-1].position)
+                case Again(session, entries):
+                    decisions = [decision for entry in entries for decision in _decisions(entry)]
+                    out += [(session, actions(session, decisions))] if decisions else []
+                case Tick():
+                    out += self._send_again()
+        self._line.bus.publish(out)
+
+    def _send(self, entries: list[Entry]) -> Iterator[tuple[SessionId, bytes]]:
+        for entry in entries:
+            if entry.stream.category is not Category.SESSION:
+                continue
+            session = SessionId(entry.stream.id)
+            decisions = []
+            for decision in _decisions(entry):
+                if not decision.event.action.carried_out or self._admit((session, decision.event.seq), entry, decision):
+                    decisions.append(decision)
+            if decisions:
+                yield session, actions(session, decisions)
+            else:
+                self._hear(session, entry)
+
+    def _hear(self, session: SessionId, entry: Entry) -> None:
+        """Strike off what was answered, given up, or has nobody left to answer it."""
+        for event in entry.events:
+            match event:
+                case FeedbackReceived(seq=seq) | ActionFailed(seq=seq):
+                    self._pending.pop((session, seq), None)
+                    self._held.pop((session, seq), None)
+                    if isinstance(event, FeedbackReceived):
+                        self._line.observer.feedback(event.success)
+                case SessionLost():
+                    for key in [key for key in (*self._pending, *self._held) if key[0] == session]:
+                        self._give_up(key, self._pending.pop(key, None) or self._held.pop(key), "the session was lost")
+
+    def _admit(self, key: Key, entry: Entry, decision: Decision) -> bool:
+        """Whether the action may go now; if not it waits for the rate limit, and is never dropped."""
+        now_s = self._line.clock.monotonic_s()
+        pending = Pending(entry.position, decision, now_s + self._line.limits.retry_s[0])
+        if self._held or not self._allow(now_s):
+            self._held[key] = pending
+            return False
+        self._pending[key] = pending
+        return True
+
+    def _allow(self, now_s: float) -> bool:
+        limits = self._line.limits
+        refill = (now_s - self._refilled_s) * limits.actions_per_s
+        self._allowance = min(limits.actions_burst, self._allowance + refill)
+        self._refilled_s = now_s
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
+
+    def _send_again(self) -> Iterator[tuple[SessionId, bytes]]:
+        limits, now_s = self._line.limits, self._line.clock.monotonic_s()
+        for key, held in list(self._held.items()):
+            if not self._allow(now_s):
+                break
+            del self._held[key]
+            self._pending[key] = held._replace(due_s=now_s + limits.retry_s[0])
+            yield key[0], actions(key[0], [held.decision])
+        for key, pending in list(self._pending.items()):
+            if pending.due_s > now_s:
+                continue
+            sent = pending.decision.attempt  # 1 the first time, then one for each pause
+            if sent > len(limits.retry_s):
+                self._give_up(key, self._pending.pop(key), f"no answer within {limits.answer_timeout_s:g} s")
+                continue
+            decision = pending.decision._replace(attempt=sent + 1)
+            pause_s = limits.retry_s[sent] if sent < len(limits.retry_s) else limits.answer_timeout_s
+            self._pending[key] = pending._replace(decision=decision, due_s=now_s + pause_s)
+            self._line.observer.retried()
+            yield key[0], actions(key[0], [decision])
+
+    def _give_up(self, key: Key, pending: Pending, reason: str) -> None:
+        session, seq = key
+        self._line.observer.failed()
+        self._line.supervisor.tell(
+            ToSession(session, Ordered(GiveUp(seq=seq, attempts=pending.decision.attempt, reason=reason)))
+        )
+
+
+def _decisions(entry: Entry) -> Iterator[Decision]:
+    for version, event in enumerate(entry.events, start=entry.first_version):
+        if isinstance(event, ActionSelected):
+            yield Decision(version, entry.at_us, event)

@@ -1,0 +1,91 @@
+"""What the actors of the fast line share: ports, each other, and limits."""
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from drlactors.actors.dispatched import Dispatcher
+from drlactors.actors.ledger import Ledger
+from drlactors.actors.messages import Committed, Ref
+from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered
+from drlactors.domain.features import FeatureSchema
+from drlactors.domain.permission import Rules
+from drlactors.domain.session import Ended, OutcomeReported, SessionLost, Started
+from drlactors.ports.bus import Bus
+from drlactors.ports.clock import Clock
+from drlactors.ports.log import Entry, EventLog
+from drlactors.ports.observer import Observer
+
+#: What the coordinator hears of: the turns of a session's life, each alone in its append, and what it wrote itself.
+LIFE = (Started, OutcomeReported, Ended, SessionLost, StageEntered, StageConcluded, EpisodeCompleted)
+
+
+class Limits(NamedTuple):
+    """The numbers that the actors go by; ``configs/`` has the values. Read anew by whoever needs one: they may change."""
+
+    rules: Rules
+    known_sandboxes: frozenset[str]  # empty: any
+    reorder_windows: int
+    reorder_wait_s: float
+    idle_passivate_s: float
+    lost_after_s: float
+    snapshot_every_events: int
+    group_windows: int  # the most that one session has ranked at once
+    retry_s: tuple[float, ...]  # the pauses before an action is sent again
+    answer_timeout_s: float  # after the last of them
+    actions_per_s: float  # that change anything, all sessions together
+    actions_burst: float
+    failures_before_dead_letter: int
+    backoff_initial_s: float
+    backoff_max_s: float
+
+
+class Line:
+    """Made once by the wiring; the references are filled in as the actors start."""
+
+    inference: Ref
+    writer: Ref
+    dispatcher: Ref
+    coordinator: Ref
+    supervisor: Ref
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        bus: Bus,
+        clock: Clock,
+        observer: Observer,
+        ledger: Ledger,
+        schema: FeatureSchema,
+        limits: Limits,
+        main: Dispatcher,
+        commit: Dispatcher,
+    ) -> None:
+        self.log = log
+        self.bus = bus
+        self.clock = clock
+        self.observer = observer
+        self.ledger = ledger
+        self.schema = schema
+        self.limits = limits
+        self.main = main
+        self.commit = commit
+        self.stopping = threading.Event()
+        self.log_away = False
+        #: By the name under which the log remembers it: up to where a follower needs no entry again.
+        self.followers: dict[str, Callable[[], int]] = {}
+
+    def follow(self, entries: list[Entry]) -> None:
+        """Show new entries to those who follow the log."""
+        if entries:
+            self.dispatcher.tell(Committed(entries))
+            lives = [entry for entry in entries if isinstance(entry.events[-1], LIFE)]
+            if lives:
+                self.coordinator.tell(Committed(lives))
+
+    def settle(self, sequences: tuple[int, ...]) -> None:
+        """Nothing more is to be done about these deliveries: the bus may send as many more."""
+        if sequences:
+            self.ledger.settle(sequences)
+            self.bus.replenish(len(sequences))

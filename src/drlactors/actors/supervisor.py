@@ -1,0 +1,159 @@
+"""The supervisor: reads what comes, wakes the sessions it is for, restarts what breaks, and buries what keeps breaking."""
+
+from collections import deque
+from typing import Any, NamedTuple
+
+from drlactors.actors.dispatched import DispatchedActor, Failure
+from drlactors.actors.inference import InferenceActor
+from drlactors.actors.line import Line
+from drlactors.actors.messages import Arrived, Deliveries, Leave, Ordered, Rebuild, Ref, Tick, ToSession
+from drlactors.actors.session import Presence, SessionActor
+from drlactors.codec import outbound
+from drlactors.codec.inbound import Malformed, decode
+from drlactors.domain.ids import SessionId
+from drlactors.domain.session import Lapse, Start
+from drlactors.ports.bus import Delivery
+
+
+class Ward(NamedTuple):
+    """A session that is awake."""
+
+    ref: Ref
+    presence: Presence
+
+
+class SupervisorActor(DispatchedActor):
+    """A session that breaks is read again from the log, after a pause that grows; a message that keeps breaking it is
+    buried, and the session goes on."""
+
+    turn = 256
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line.main)
+        self._line = line
+        self._wards: dict[SessionId, Ward] = {}
+        self._heard_s: dict[SessionId, float] = {}  # of sessions that are not over, awake or asleep; oldest first
+        self._failures: dict[int, int] = {}  # by sequence
+        self._later: deque[tuple[float, SessionId, Rebuild]] = deque()
+        self._warned_s: dict[SessionId, float] = {}
+
+    def on_receive(self, message: Any) -> None:
+        match message:
+            case Deliveries(deliveries):
+                for delivery in deliveries:
+                    self._admit(delivery)
+            case ToSession(session, ordered):
+                self._wake(session, new=False).ref.tell(ordered)
+            case Tick():
+                self._look_after()
+
+    # What comes
+
+    def _admit(self, delivery: Delivery) -> None:
+        line = self._line
+        try:
+            inbound = decode(delivery.kind, delivery.session, delivery.data, line.limits.rules)
+            if line.limits.known_sandboxes and inbound.sandbox not in line.limits.known_sandboxes:
+                raise Malformed(f"sandbox {inbound.sandbox!r} is not known here")
+        except Malformed as malformed:
+            self._turn_away(delivery, str(malformed))
+            return
+        if inbound.defaulted:
+            self._warn(delivery, inbound.defaulted)
+        arrived = Arrived(
+            delivery.sequence, delivery.kind, inbound.commands, delivery.traceparent, delivery, inbound.sandbox
+        )
+        ward = self._wards.get(delivery.session)
+        if ward is None:
+            # A start of a session that nobody here knows of is taken for the first: the log would refuse its append.
+            ward = self._wake(delivery.session, new=isinstance(inbound.commands[0], Start))
+        ward.presence.busy = True
+        self._hear(delivery.session)
+        ward.ref.tell(arrived)
+
+    def _turn_away(self, delivery: Delivery, reason: str) -> None:
+        line = self._line
+        line.observer.dead_letter(reason)
+        line.bus.bury(delivery, reason)
+        line.bus.publish([(delivery.session, outbound.refusal(delivery.session, delivery.kind, reason))])
+        line.settle((delivery.sequence,))
+
+    def _warn(self, delivery: Delivery, defaulted: tuple[str, ...]) -> None:
+        """Count every field; tell the sandbox once a second: a broken sensor is broken in every window."""
+        line = self._line
+        for field in defaulted:
+            line.observer.defaulted(field, 1)
+        now_s = line.clock.monotonic_s()
+        if now_s - self._warned_s.get(delivery.session, float("-inf")) >= 1.0:
+            self._warned_s[delivery.session] = now_s
+            warnings = [f"{field}: absurd value taken as missing" for field in sorted(set(defaulted))]
+            line.bus.publish([(delivery.session, outbound.warning(delivery.session, warnings))])
+
+    def _wake(self, session: SessionId, *, new: bool) -> Ward:
+        ward = self._wards.get(session)
+        if ward is None:
+            presence = Presence()
+            ward = self._wards[session] = Ward(SessionActor.start(self._line, session, presence, new=new), presence)
+            self._hear(session)
+        return ward
+
+    def _hear(self, session: SessionId) -> None:
+        self._heard_s.pop(session, None)
+        self._heard_s[session] = self._line.clock.monotonic_s()
+
+    # The passing of time
+
+    def _look_after(self) -> None:
+        limits, now_s = self._line.limits, self._line.clock.monotonic_s()
+        for session, ward in list(self._wards.items()):
+            if ward.presence.busy:
+                ward.ref.tell(Tick())
+            elif ward.presence.over or now_s - self._heard_s.get(session, now_s) >= limits.idle_passivate_s:
+                self._let_sleep(session, ward)
+        for session, heard_s in list(self._heard_s.items()):
+            silent_s = now_s - heard_s
+            if silent_s < limits.lost_after_s:
+                break  # the rest was heard of later
+            del self._heard_s[session]
+            if not (session in self._wards and self._wards[session].presence.over):
+                self._wake(session, new=False).ref.tell(Ordered(Lapse(silent_ms=int(silent_s * 1000))))
+        while self._later and self._later[0][0] <= now_s:
+            _, session, rebuild = self._later.popleft()
+            self._wake(session, new=False).ref.tell(rebuild)
+        self._line.observer.sessions(len(self._wards), len(self._heard_s))
+
+    def _let_sleep(self, session: SessionId, ward: Ward) -> None:
+        if self._line.log_away:
+            return  # what it has told the writer may yet come back
+        del self._wards[session]
+        self._warned_s.pop(session, None)
+        if ward.presence.over:
+            self._heard_s.pop(session, None)
+        ward.ref.tell(Leave())
+
+    # What breaks
+
+    def failed(self, failure: Failure) -> None:
+        """An actor could not handle a message: called by the dispatcher that it lives on, on its thread."""
+        line = self._line
+        line.observer.error("actor.failed", failure.error, actor=type(failure.actor).__name__)
+        line.observer.restarted(type(failure.actor).__name__)
+        if isinstance(failure.actor, InferenceActor):
+            for rank in failure.message:
+                rank.reply_to.tell(Rebuild(()))
+        if not isinstance(failure.actor, SessionActor):
+            return
+        named = (failure.message,) if isinstance(failure.message, Arrived) else ()
+        suspects = {arrived.sequence: arrived for arrived in (*failure.actor.suspects(), *named)}.values()
+        again: list[Arrived] = []
+        worst = 1
+        for arrived in suspects:
+            count = self._failures.pop(arrived.sequence, 0) + 1
+            worst = max(worst, count)
+            if count >= line.limits.failures_before_dead_letter:
+                self._turn_away(arrived.delivery, f"it broke the session {count} times: {failure.error!r}")
+            else:
+                self._failures[arrived.sequence] = count
+                again.append(arrived)
+        pause_s = min(line.limits.backoff_initial_s * 2 ** (worst - 1), line.limits.backoff_max_s)
+        self._later.append((line.clock.monotonic_s() + pause_s, failure.actor.session, Rebuild(tuple(again))))

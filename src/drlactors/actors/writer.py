@@ -1,0 +1,142 @@
+"""The writer: group commit across sessions, and everything else that has to wait for the log."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from drlactors.actors.dispatched import DispatchedActor
+from drlactors.actors.line import Line
+from drlactors.actors.messages import Again, Committed, Load, Loaded, Remember, Repeat, Stale, Store, Unloadable
+from drlactors.ports.log import Category, Entry, EventUnreadable, LogError, LogUnreachable, Snapshot, Stream
+
+Result = TypeVar("Result")
+
+
+class WriterActor(DispatchedActor):
+    """Lives on the commit dispatcher: what arrives while one commit is on its way to disk makes up the next one."""
+
+    turn = 4096
+
+    def __init__(self, line: Line, consumer: str) -> None:
+        super().__init__(line.commit)
+        self._line = line
+        self._consumer = consumer
+        self._refused: set[Stream] = set()  # until their owners have read them again
+
+    def on_batch(self, messages: list[Any]) -> None:
+        stores: list[Store] = []
+        for message in messages:
+            if isinstance(message, Store):
+                stores.append(message)
+                continue
+            self._commit_all(stores)  # what follows has to see what came before it
+            stores = []
+            match message:
+                case Load():
+                    self._load(message)
+                case Remember():
+                    self._remember(message)
+                case Repeat():
+                    self._repeat(message)
+        self._commit_all(stores)
+
+    def _commit_all(self, stores: list[Store]) -> None:
+        """Commit in as few transactions as possible: a stream is in each of them once, so that none hides a stale one."""
+        while stores:
+            first: dict[Stream, Store] = {}
+            later: list[Store] = []
+            for store in stores:
+                if store.append.stream in self._refused:
+                    store.reply_to.tell(Stale(store.append.stream, store.settles))
+                elif store.append.stream in first:
+                    later.append(store)
+                else:
+                    first[store.append.stream] = store
+            if first:
+                self._commit(list(first.values()))
+            stores = later
+
+    def _commit(self, stores: list[Store]) -> None:
+        line = self._line
+        began_s = line.clock.monotonic_s()
+        appends = [store.append for store in stores]
+        marks = {self._consumer: line.ledger.through(), **{name: through() for name, through in line.followers.items()}}
+        try:
+            positions = self._until_reachable(lambda: line.log.append(appends, marks))
+        except LogError as error:
+            self._isolate(stores, error)
+            return
+        if positions is None:
+            return  # stopping, and the log is away: what is not settled will be delivered again
+        entries: list[Entry] = []
+        windows = events = 0
+        for store, position in zip(stores, positions, strict=True):
+            stream, after, stored, at_us, causation, traceparent = store.append
+            if position is None:
+                self._refused.add(stream)
+                line.observer.conflict()
+                store.reply_to.tell(Stale(store.append.stream, store.settles))
+                continue
+            entries.append(Entry(position, stream, after + 1, stored, at_us, causation, traceparent))
+            windows += store.windows
+            events += len(stored)
+            line.settle(tuple(arrived.sequence for arrived in store.settles))
+        line.observer.appended(len(entries), events, line.clock.monotonic_s() - began_s)
+        line.observer.windows(windows)
+        line.follow(entries)
+
+    def _isolate(self, stores: list[Store], error: LogError) -> None:
+        """Something in the batch cannot be stored: find it by storing each alone, and bury what it came from."""
+        line = self._line
+        if len(stores) > 1:
+            for store in stores:
+                self._commit([store])
+            return
+        (store,) = stores
+        line.observer.error("log.unstorable", error, stream=str(store.append.stream))
+        self._refused.add(store.append.stream)
+        store.reply_to.tell(Stale(store.append.stream, ()))
+        for arrived in store.settles:
+            line.bus.bury(arrived.delivery, f"it cannot be stored: {error}")
+        line.settle(tuple(arrived.sequence for arrived in store.settles))
+
+    def _load(self, message: Load) -> None:
+        log, stream = self._line.log, message.stream
+        try:
+            snapshot = self._until_reachable(lambda: log.snapshot(stream))
+            version = snapshot.version if snapshot else 0
+            entries = self._until_reachable(lambda: list(log.stream(stream, version)))
+        except EventUnreadable as unreadable:
+            message.reply_to.tell(Unloadable(stream, str(unreadable)))
+            return
+        if entries is None:
+            return  # stopping
+        self._refused.discard(stream)
+        message.reply_to.tell(Loaded(stream, snapshot.state if snapshot else None, version, entries))
+
+    def _remember(self, message: Remember) -> None:
+        if message.stream not in self._refused:
+            snapshot = Snapshot(message.version, message.state)
+            self._until_reachable(lambda: self._line.log.save_snapshot(message.stream, snapshot))
+
+    def _repeat(self, message: Repeat) -> None:
+        stream = Stream(Category.SESSION, message.session)
+        entries = self._until_reachable(lambda: list(self._line.log.stream(stream, message.after)))
+        if entries:
+            self._line.dispatcher.tell(Again(message.session, entries))
+
+    def _until_reachable(self, work: Callable[[], Result]) -> Result | None:
+        """Try until the log answers; None when the system stops before it does."""
+        line = self._line
+        pause_s = line.limits.backoff_initial_s
+        while True:
+            try:
+                result = work()
+            except LogUnreachable as error:
+                line.log_away = True
+                line.observer.error("log.unreachable", error, retry_in_s=pause_s)
+                if line.stopping.wait(pause_s):
+                    return None
+                pause_s = min(2 * pause_s, line.limits.backoff_max_s)
+            else:
+                line.log_away = False
+                return result
