@@ -50,8 +50,9 @@ class CoordinatorActor(DispatchedActor):
         match message:
             case Committed(entries):
                 for entry in entries:
-                    self._hear(entry)
-                    self._seen = max(self._seen, entry.position)
+                    if entry.position > self._seen:
+                        self._hear(entry)
+                        self._seen = entry.position
             case Loaded(stream) | Unloadable(stream) if stream.category is Category.SESSION:
                 self._know(SessionId(stream.id), message)
             case Loaded(stream, _, _, entries):

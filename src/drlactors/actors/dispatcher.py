@@ -50,7 +50,7 @@ class DispatcherActor(DispatchedActor):
         for message in messages:
             match message:
                 case Committed(entries):
-                    out += self._send(entries)
+                    out += self._send([entry for entry in entries if entry.position > self._seen])
                     self._seen = max(self._seen, entries[-1].position)
                 case Again(session, entries):
                     decisions = [decision for entry in entries for decision in _decisions(entry)]

@@ -37,6 +37,9 @@ class SupervisorActor(DispatchedActor):
         self._later: deque[tuple[float, SessionId, Rebuild]] = deque()
         self._warned_s: dict[SessionId, float] = {}
 
+    def on_start(self) -> None:
+        self._line.main.supervisor = self._line.commit.supervisor = self
+
     def on_receive(self, message: Any) -> None:
         match message:
             case Deliveries(deliveries):

@@ -1,0 +1,299 @@
+"""The composition root: the one module that knows every adapter. Starts in order of need, stops in reverse."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from uuid import UUID, uuid5
+
+from watchfiles import watch
+
+from drlactors.actors.chronicle import ChronicleActor
+from drlactors.actors.coordinator import NAME as COORDINATED
+from drlactors.actors.coordinator import CoordinatorActor
+from drlactors.actors.dispatched import Dispatcher
+from drlactors.actors.dispatcher import NAME as DISPATCHED
+from drlactors.actors.dispatcher import DispatcherActor
+from drlactors.actors.inference import InferenceActor
+from drlactors.actors.ledger import Ledger
+from drlactors.actors.line import Limits, Line
+from drlactors.actors.messages import Deliveries, Ref, Tick
+from drlactors.actors.supervisor import SupervisorActor
+from drlactors.actors.writer import WriterActor
+from drlactors.bus import NatsBus, NatsSandboxLink
+from drlactors.config.load import Loaded, load
+from drlactors.config.problems import ConfigError
+from drlactors.config.settings import Settings
+from drlactors.config.share import share
+from drlactors.config.watch import Reload, Watcher
+from drlactors.domain.features import FeatureSchema
+from drlactors.domain.ids import InstanceId
+from drlactors.domain.instance import ConfigurationReloaded, PolicyActivated, PolicyRefused
+from drlactors.domain.permission import Rules
+from drlactors.inference import RulePolicy, Serving, load_model, packaged_model
+from drlactors.instrumentation import Instruments
+from drlactors.ports.bus import Delivery
+from drlactors.ports.log import EventLog
+from drlactors.ports.policy import PolicyError
+from drlactors.store import PostgresEventLog
+from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
+
+_INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
+#: How often deadlines are looked at. A retry is due after seconds, a gap after half of one.
+TICK_S = 0.1
+#: What is in flight at a stop has so long to get to disk; after that the bus will bring it again.
+DRAIN_S = 20.0
+RUN_FILE = "run.json"
+
+
+class SystemClock:
+    """The machine's."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+
+class Addresses(NamedTuple):
+    """Where the servers of a running system are; written to ``run.json`` under its data directory while it runs."""
+
+    nats_url: str
+    postgres_dsn: str
+    metrics_url: str
+    pid: int
+
+
+class System:
+    """One serving plane, from its servers to its actors; use as a context manager, or ``start`` and ``stop``."""
+
+    def __init__(self, loaded: Loaded, reload: Callable[[], Loaded] | None = None) -> None:
+        self._loaded = loaded
+        self._reload = reload
+        self._stack = ExitStack()
+        self.settings = loaded.settings
+        self.data_dir = Path(loaded.settings.server.data_dir)
+
+    def start(self) -> Addresses:
+        """Bring everything up; what was started is stopped again when something fails."""
+        with ExitStack() as stack:
+            addresses = self._start(stack)
+            self._stack = stack.pop_all()
+        return addresses
+
+    def stop(self) -> None:
+        """Stop taking messages, finish what is in flight, and take everything down in reverse."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self, stack: ExitStack) -> Addresses:
+        settings = self.settings
+        instruments = stack.enter_context(Instruments(settings, ready=self._ready))
+        self.observer = instruments.observer
+        self.addresses = _servers(settings, self.data_dir, stack, instruments.url)
+        self.log = log = open_log(self.addresses.postgres_dsn, settings)
+        stack.callback(log.close)
+        clock = SystemClock()
+        schema = FeatureSchema(settings.features.names, settings.features.missing)
+        bus = NatsBus(self.addresses.nats_url, settings.nats, self.observer.note)
+        stack.callback(bus.close)
+        consumer = f"consumed:{bus.identity()}"
+        ledger = Ledger(log.position(consumer))
+        main, commit = Dispatcher("main"), Dispatcher("commit")
+        self.line = line = Line(
+            log=log,
+            bus=bus,
+            clock=clock,
+            observer=self.observer,
+            ledger=ledger,
+            schema=schema,
+            limits=limits(settings),
+            main=main,
+            commit=commit,
+        )
+        self.serving = serving(settings, schema, clock)
+        self._start_actors(stack, line, consumer)
+        self._activate("start")
+        catch_up(line)
+        stack.callback(self._drain)
+        bus.consume(ledger.through(), self._deliver, settings.sessions.in_flight)
+        self._watch(stack)
+        run_file = self.data_dir / RUN_FILE
+        write_private(run_file, json.dumps(self.addresses._asdict()))
+        stack.callback(run_file.unlink, missing_ok=True)
+        self.observer.note("system.started", **{"pid": os.getpid(), "metrics": self.addresses.metrics_url})
+        return self.addresses
+
+    def _start_actors(self, stack: ExitStack, line: Line, consumer: str) -> None:
+        line.supervisor = SupervisorActor.start(line)
+        line.writer = WriterActor.start(line, consumer)
+        line.inference = InferenceActor.start(line, self.serving)
+        line.dispatcher = DispatcherActor.start(line)
+        line.coordinator = CoordinatorActor.start(line)
+        instance = InstanceId(uuid5(_INSTANCES, self.settings.server.instance))
+        self.chronicle = ChronicleActor.start(line, instance)
+        line.main.every(TICK_S, line.supervisor, Tick())
+        line.main.every(TICK_S, line.dispatcher, Tick())
+
+        def end() -> None:
+            line.stopping.set()
+            line.main.stop(DRAIN_S)
+            line.commit.stop(DRAIN_S)
+
+        stack.callback(end)
+        line.commit.start()
+        line.main.start()
+
+    def _deliver(self, deliveries: list[Delivery]) -> None:
+        self.line.ledger.enter(delivery.sequence for delivery in deliveries)
+        self.line.supervisor.tell(Deliveries(deliveries))
+
+    def _ready(self) -> str:
+        """Empty when messages are taken, or what keeps them from being taken."""
+        if not hasattr(self, "addresses"):
+            return "starting"
+        return "the event log is away" if self.line.log_away else ""
+
+    def _drain(self) -> None:
+        """Take no more messages; wait until what was taken is on disk, then remember how far that is."""
+        line = self.line
+        line.bus.stop_consuming()
+        until_s = line.clock.monotonic_s() + DRAIN_S
+        pause = Event()
+        while line.ledger.unsettled() and not line.log_away and line.clock.monotonic_s() < until_s:
+            pause.wait(0.01)
+        self.observer.note("system.stopped", unsettled=line.ledger.unsettled())
+
+    # What changes while it runs
+
+    def _watch(self, stack: ExitStack) -> None:
+        if self._reload is not None:
+            stack.enter_context(Watcher(self._loaded, self._reload, self._reloaded, self._refused))
+        stop = Event()
+        thread = Thread(target=self._watch_model, args=(stop,), name="model-watcher", daemon=True)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(stop.set)
+
+    def _reloaded(self, reload: Reload) -> None:
+        self.settings = reload.new
+        self.line.limits = limits(reload.new)
+        if "model.path" in reload.changed:
+            self._swap(reload.new.model.path)
+        self.observer.note("configuration.reloaded", changed=reload.changed, restart=reload.restart)
+        self.chronicle.tell(ConfigurationReloaded(changed=reload.changed, refused=""))
+
+    def _refused(self, error: ConfigError) -> None:
+        self.observer.error("configuration.refused", error)
+        self.chronicle.tell(ConfigurationReloaded(changed=(), refused=str(error)))
+
+    def _watch_model(self, stop: Event) -> None:
+        path = model_path(self.settings)
+        for changes in watch(path.parent, stop_event=stop, recursive=False, raise_interrupt=False):
+            if any(Path(changed).stem == path.stem for _, changed in changes):
+                self._swap(str(path))
+
+    def _swap(self, path: str) -> None:
+        """Put another model in charge between two batches; one that is broken changes nothing."""
+        try:
+            self.serving.swap(load_model(Path(path), self.line.schema))
+        except PolicyError as error:
+            self.observer.error("policy.refused", error, path=path)
+            self.chronicle.tell(PolicyRefused(path=path, reason=str(error)))
+            return
+        self._activate("reload")
+
+    def _activate(self, reason: str) -> None:
+        policy = self.serving.info.id
+        self.observer.policy(policy, reason)
+        self.chronicle.tell(PolicyActivated(policy=policy, reason=reason))
+
+
+def limits(settings: Settings) -> Limits:
+    sessions, dispatch, supervisor = settings.sessions, settings.dispatch, settings.supervisor
+    return Limits(
+        rules=Rules(**settings.rules.model_dump()),
+        known_sandboxes=frozenset(settings.sandboxes.known),
+        reorder_windows=sessions.reorder_windows,
+        reorder_wait_s=sessions.reorder_wait_ms / 1000,
+        idle_passivate_s=sessions.idle_passivate_s,
+        lost_after_s=sessions.lost_after_s,
+        snapshot_every_events=sessions.snapshot_every_events,
+        group_windows=sessions.group_windows,
+        retry_s=dispatch.retry_s,
+        answer_timeout_s=dispatch.feedback_timeout_s,
+        actions_per_s=dispatch.rate_per_s,
+        actions_burst=dispatch.rate_burst,
+        failures_before_dead_letter=supervisor.max_failures,
+        backoff_initial_s=supervisor.backoff_initial_s,
+        backoff_max_s=supervisor.backoff_max_s,
+    )
+
+
+def model_path(settings: Settings) -> Path:
+    return Path(settings.model.path) if settings.model.path else packaged_model()
+
+
+def serving(settings: Settings, schema: FeatureSchema, clock: SystemClock) -> Serving:
+    """The configured model with the rules behind it; the rules alone where it cannot be loaded."""
+    model = settings.model
+    try:
+        policy = load_model(model_path(settings), schema)
+    except PolicyError:
+        policy = None
+    return Serving(
+        policy, RulePolicy(schema), deadline_s=model.deadline_ms / 1000, max_late=model.max_late, bench_s=model.bench_s,
+        clock=clock,
+    )
+
+
+def open_log(dsn: str, settings: Settings) -> PostgresEventLog:
+    return PostgresEventLog(dsn, share("eventstore") / "migrations")
+
+
+def catch_up(line: Line) -> None:
+    """Show the followers what they have not seen since the system ran last."""
+    after = min(line.log.position(DISPATCHED), line.log.position(COORDINATED))
+    while entries := line.log.read(after, 1000):
+        line.follow(entries)
+        after = entries[-1].position
+
+
+def _servers(settings: Settings, data_dir: Path, stack: ExitStack, metrics_url: str) -> Addresses:
+    """The configured servers, or embedded ones under the data directory."""
+    nats_url, dsn = settings.nats.url, settings.postgres.url.get_secret_value()
+    if not nats_url:
+        nats_url = stack.enter_context(EmbeddedNats(data_dir / "nats", sync_interval=settings.nats.sync_interval)).url
+    if not dsn:
+        dsn = stack.enter_context(EmbeddedPostgres(data_dir / "postgres")).dsn
+    return Addresses(nats_url, dsn, metrics_url, os.getpid())
+
+
+def running(settings: Settings) -> Addresses | None:
+    """The addresses of the system that runs on this data directory, if one does."""
+    try:
+        return Addresses(**json.loads((Path(settings.server.data_dir) / RUN_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_private(path: Path, text: str) -> None:
+    """For our user only: it holds the servers' passwords."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
