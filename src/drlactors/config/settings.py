@@ -1,0 +1,197 @@
+"""What can be configured: one frozen class for each section, one field for each key.
+
+Nothing here has a default: ``configs/base.toml`` has every value, ``configs/README.md`` says what each one means.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
+
+from drlactors.domain.features import DEFAULT_FEATURES, FEATURES
+
+#: In force as soon as the file is saved, and in force only after a restart.
+LIVE = Field(json_schema_extra={"reload": "live"})
+RESTART = Field(json_schema_extra={"reload": "restart"})
+
+Bytes = Annotated[int, Field(ge=1024, le=1 << 50)]
+Count = Annotated[int, Field(ge=0, le=1 << 20)]
+AtLeastOne = Annotated[int, Field(ge=1, le=1 << 20)]
+Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
+Seconds = Annotated[float, Field(ge=0.001, le=31_536_000)]
+Amount = Annotated[float, Field(ge=0, le=1000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Text = Annotated[str, Field(max_length=4096)]
+Folder = Annotated[Path, Field(strict=False)]
+
+
+def _known_features(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in names if name not in FEATURES]:
+        raise ValueError(f"names out of {', '.join(FEATURES)}; unknown: {', '.join(unknown)}")
+    if len(set(names)) < len(names):
+        raise ValueError("each name once")
+    return names or DEFAULT_FEATURES
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
+
+
+class Server(Section):
+    data_dir: Annotated[Folder, RESTART]
+    instance: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$"), RESTART]
+
+
+class Nats(Section):
+    url: Annotated[str, Field(pattern=r"^$|^(nats|tls|ws|wss)://"), RESTART]
+    token: Annotated[SecretStr, RESTART]
+    tls_ca: Annotated[Text, RESTART]
+    tls_cert: Annotated[Text, RESTART]
+    tls_key: Annotated[Text, RESTART]
+    stream_max_bytes: Annotated[Bytes, RESTART]
+    stream_max_age_s: Annotated[Seconds, RESTART]
+    max_message_bytes: Annotated[Bytes, RESTART]
+    sync_interval: Annotated[str, Field(pattern=r"^(always|[1-9][0-9]{0,5}(ms|s|m))$"), RESTART]
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key together, or neither")
+        return self
+
+
+def _postgres_url(url: SecretStr) -> SecretStr:
+    if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or empty for the embedded server")
+    return url
+
+
+class Postgres(Section):
+    url: Annotated[SecretStr, AfterValidator(_postgres_url), RESTART]
+    pool_connections: Annotated[int, Field(ge=2, le=100), RESTART]
+
+
+class Sessions(Section):
+    window_ms: Annotated[int, Field(ge=10, le=60_000), RESTART]
+    idle_passivate_s: Annotated[Seconds, LIVE]
+    lost_after_s: Annotated[Seconds, LIVE]
+    reorder_windows: Annotated[Count, RESTART]
+    reorder_wait_ms: Annotated[Milliseconds, RESTART]
+    snapshot_every_events: Annotated[AtLeastOne, RESTART]
+    in_flight: Annotated[AtLeastOne, RESTART]
+
+
+class Rules(Section):
+    """The fields of ``domain.permission.Rules``; a session keeps those that it began with."""
+
+    isolation_steps: Annotated[Count, LIVE]
+    isolation_before_quarantine: Annotated[Count, LIVE]
+    reviews: Annotated[Count, LIVE]
+    windows_before_final: Annotated[AtLeastOne, LIVE]
+    lost_windows_before_final: Annotated[Count, LIVE]
+
+    @model_validator(mode="after")
+    def _quarantine_in_reach(self) -> Self:
+        if self.isolation_before_quarantine > self.isolation_steps:
+            raise ValueError("isolation_before_quarantine at most isolation_steps, or quarantine could never happen")
+        return self
+
+
+class Features(Section):
+    names: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_known_features), RESTART]
+    missing: Annotated[Share, RESTART]
+
+
+class Model(Section):
+    path: Annotated[Text, LIVE]
+    deadline_ms: Annotated[Milliseconds, LIVE]
+    max_late: Annotated[AtLeastOne, LIVE]
+    bench_s: Annotated[Seconds, LIVE]
+
+
+class Dispatch(Section):
+    retry_s: Annotated[tuple[Seconds, ...], Field(strict=False, max_length=10), RESTART]
+    feedback_timeout_s: Annotated[Seconds, RESTART]
+    rate_per_s: Annotated[float, Field(gt=0, le=1_000_000), LIVE]
+    rate_burst: Annotated[AtLeastOne, LIVE]
+
+
+class Rewards(Section):
+    """The fields of ``domain.reward.Weights``, and the discount."""
+
+    right_verdict: Annotated[Amount, LIVE]
+    wrong_verdict: Annotated[Amount, LIVE]
+    missed: Annotated[Amount, LIVE]
+    released: Annotated[Amount, LIVE]
+    second: Annotated[Amount, LIVE]
+    damage: Annotated[Amount, LIVE]
+    isolation_hinders: Annotated[Share, LIVE]
+    disturbance: Annotated[Amount, LIVE]
+    review: Annotated[Amount, LIVE]
+    failed_action: Annotated[Amount, LIVE]
+    gamma: Annotated[Share, LIVE]
+
+
+class Sandboxes(Section):
+    known: Annotated[tuple[Text, ...], Field(strict=False, max_length=10_000), LIVE]
+
+
+class Logging(Section):
+    level: Annotated[Literal["debug", "info", "warning", "error"], LIVE]
+    file: Annotated[Text, RESTART]
+    rotate_bytes: Annotated[Bytes, RESTART]
+    keep: Annotated[int, Field(ge=1, le=1000), RESTART]
+    format: Annotated[Literal["json", "console"], RESTART]
+
+
+class Metrics(Section):
+    host: Annotated[str, Field(min_length=1, max_length=253), RESTART]
+    port: Annotated[Port, RESTART]
+
+
+class Tracing(Section):
+    endpoint: Annotated[str, Field(pattern=r"^$|^https?://"), RESTART]
+    ratio: Annotated[Share, RESTART]
+
+
+class Supervisor(Section):
+    backoff_initial_s: Annotated[Seconds, RESTART]
+    backoff_max_s: Annotated[Seconds, RESTART]
+    max_failures: Annotated[AtLeastOne, RESTART]
+
+    @model_validator(mode="after")
+    def _backoff_grows(self) -> Self:
+        if self.backoff_max_s < self.backoff_initial_s:
+            raise ValueError("backoff_max_s at least backoff_initial_s")
+        return self
+
+
+class Settings(Section):
+    server: Server
+    nats: Nats
+    postgres: Postgres
+    sessions: Sessions
+    rules: Rules
+    features: Features
+    model: Model
+    dispatch: Dispatch
+    rewards: Rewards
+    sandboxes: Sandboxes
+    logging: Logging
+    metrics: Metrics
+    tracing: Tracing
+    supervisor: Supervisor
