@@ -3,12 +3,12 @@
 import json
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 from uuid import UUID, uuid5
 
 from watchfiles import watch
@@ -22,7 +22,7 @@ from drlactors.actors.dispatcher import DispatcherActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
-from drlactors.actors.messages import Deliveries, Ref, Tick
+from drlactors.actors.messages import Deliveries, Tick
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
 from drlactors.bus import NatsBus, NatsSandboxLink
@@ -38,7 +38,6 @@ from drlactors.domain.permission import Rules
 from drlactors.inference import RulePolicy, Serving, load_model, packaged_model
 from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery
-from drlactors.ports.log import EventLog
 from drlactors.ports.policy import PolicyError
 from drlactors.store import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
@@ -135,7 +134,7 @@ class System:
         run_file = self.data_dir / RUN_FILE
         write_private(run_file, json.dumps(self.addresses._asdict()))
         stack.callback(run_file.unlink, missing_ok=True)
-        self.observer.note("system.started", **{"pid": os.getpid(), "metrics": self.addresses.metrics_url})
+        self.observer.note("system.started", pid=os.getpid(), metrics=self.addresses.metrics_url)
         return self.addresses
 
     def _start_actors(self, stack: ExitStack, line: Line, consumer: str) -> None:
@@ -256,7 +255,11 @@ def serving(settings: Settings, schema: FeatureSchema, clock: SystemClock) -> Se
     except PolicyError:
         policy = None
     return Serving(
-        policy, RulePolicy(schema), deadline_s=model.deadline_ms / 1000, max_late=model.max_late, bench_s=model.bench_s,
+        policy,
+        RulePolicy(schema),
+        deadline_s=model.deadline_ms / 1000,
+        max_late=model.max_late,
+        bench_s=model.bench_s,
         clock=clock,
     )
 
@@ -297,3 +300,33 @@ def write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+
+
+@contextmanager
+def reading(files: Sequence[Path], data_dir: Path | None) -> Iterator[tuple[PostgresEventLog, Settings]]:
+    """The event log, for a command that reads: of the running system, or of servers started for as long as it takes."""
+    settings = load(files=files, overrides={} if data_dir is None else {"server.data_dir": str(data_dir)}).settings
+    with ExitStack() as stack:
+        addresses = running(settings)
+        if addresses is not None:
+            dsn = addresses.postgres_dsn
+        else:
+            dsn = settings.postgres.url.get_secret_value()
+            if not dsn:
+                dsn = stack.enter_context(EmbeddedPostgres(Path(settings.server.data_dir) / "postgres")).dsn
+        log = open_log(dsn, settings)
+        stack.callback(log.close)
+        yield log, settings
+
+
+def sandbox_link(nats_url: str, token: str, data_dir: Path | None) -> NatsSandboxLink:
+    """A sandbox's link to the given server, or to the system that runs on the data directory."""
+    settings = load(overrides={} if data_dir is None else {"server.data_dir": str(data_dir)}).settings
+    if not nats_url:
+        addresses = running(settings)
+        if addresses is None:
+            raise SystemExit(
+                f"no system runs on {settings.server.data_dir}: start one with drlactors up, or name --nats"
+            )
+        nats_url = addresses.nats_url
+    return NatsSandboxLink(nats_url, credentials(settings, token))

@@ -168,7 +168,9 @@ class SessionActor(DispatchedActor):
                 group.arrived.append(front)
         if rows:
             self._group = group
-            line.inference.tell(Rank(self.actor_ref, group.number, rows, permitted(self._state), line.clock.monotonic_s()))
+            line.inference.tell(
+                Rank(self.actor_ref, group.number, rows, permitted(self._state), line.clock.monotonic_s())
+            )
         else:
             line.settle(tuple(arrived.sequence for arrived in group.arrived))
         self._handling.clear()

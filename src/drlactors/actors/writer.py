@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
-from drlactors.actors.messages import Again, Committed, Load, Loaded, Remember, Repeat, Stale, Store, Unloadable
+from drlactors.actors.messages import Again, Load, Loaded, Remember, Repeat, Stale, Store, Unloadable
 from drlactors.ports.log import Category, Entry, EventUnreadable, LogError, LogUnreachable, Snapshot, Stream
 
 Result = TypeVar("Result")

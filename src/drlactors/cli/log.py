@@ -1,0 +1,142 @@
+"""`drlactors sessions`, `drlactors events`: reading what is in the log."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+
+def sessions(*config: Path, limit: int = 20, as_json: bool = False, data_dir: Path | None = None) -> None:
+    """List sessions, the newest first: their state, windows, last action, outcome.
+
+    Parameters
+    ----------
+    config
+        Configuration files, as for up.
+    limit
+        How many.
+    as_json
+        One JSON object a line.
+    data_dir
+        As for up.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from drlactors.wiring import reading
+
+    columns = ("session", "stage", "state", "windows", "lost", "last action", "policy", "outcome", "artifact")
+    with reading(config, data_dir) as (log, _):
+        rows = list(_newest(log, limit))
+    if as_json:
+        for row in rows:
+            print(json.dumps(dict(zip(columns, row, strict=True))))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console().print(table)
+
+
+def _newest(log: Any, limit: int) -> Iterator[tuple[Any, ...]]:
+    from drlactors.domain.session import DECIDER, INITIAL, ActionSelected
+
+    for stream in log.newest_sessions(limit):
+        state, last, policy = INITIAL, "", ""
+        for entry in log.stream(stream):
+            state = DECIDER.fold(entry.events, state)
+            for event in entry.events:
+                if isinstance(event, ActionSelected):
+                    last, policy = event.action.name.lower(), event.policy
+        started = state.started
+        if started is not None:
+            yield (
+                str(stream.id),
+                started.stage,
+                "over" if state.over else "running",
+                state.progress.windows,
+                state.progress.lost,
+                last,
+                policy,
+                state.outcome or "",
+                started.artifact.sha256[:12],
+            )
+
+
+def events(
+    *config: Path,
+    session: UUID | None = None,
+    after: int = 0,
+    limit: int = 50,
+    follow: bool = False,
+    as_json: bool = False,
+    data_dir: Path | None = None,
+) -> None:
+    """Print events in the order of the log, or of one session.
+
+    Examples
+    --------
+    drlactors events --follow
+    drlactors events --session 6f0c... --json
+
+    Parameters
+    ----------
+    config
+        Configuration files, as for up.
+    session
+        Only this session's.
+    after
+        Begin after this log position.
+    limit
+        How many rows of the log; with --follow, until Ctrl-C.
+    follow
+        Go on as new ones come.
+    as_json
+        One JSON object a line.
+    data_dir
+        As for up.
+    """
+    from drlactors.ports.log import Category, Stream
+    from drlactors.wiring import reading
+
+    with reading(config, data_dir) as (log, _):
+        if session is not None:
+            entries = iter(log.stream(Stream(Category.SESSION, session)))
+        elif follow:
+            entries = (entry for batch in log.subscribe(after) for entry in batch)
+        else:
+            entries = iter(log.read(after, limit))
+        try:
+            for entry in entries:
+                for version, event in enumerate(entry.events, start=entry.first_version):
+                    _print(entry, version, event, as_json=as_json)
+        except KeyboardInterrupt:
+            return
+        except BrokenPipeError:
+            sys.stdout = None  # type: ignore[assignment]  # the reader has seen enough; nothing is left to flush to
+
+
+def _print(entry: Any, version: int, event: Any, *, as_json: bool) -> None:
+    name = type(event).__name__
+    plain = _plain(event)
+    if as_json:
+        meta = {"position": entry.position, "stream": str(entry.stream), "version": version, "at_us": entry.at_us}
+        print(json.dumps({**meta, "causation": entry.causation, "event": name, **plain}), flush=True)
+    else:
+        told = " ".join(f"{key}={value}" for key, value in plain.items() if value not in (None, [], ""))
+        print(f"{entry.position:>8} {entry.stream} {version:>5} {name}: {told[:160]}", flush=True)
+
+
+def _plain(value: Any) -> Any:
+    """Named tuples as objects, ids and bytes as text."""
+    if hasattr(value, "_asdict"):
+        return {key: _plain(part) for key, part in value._asdict().items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, UUID):
+        return str(value)
+    return getattr(value, "name", value) if hasattr(value, "carried_out") else value

@@ -1,0 +1,63 @@
+"""`drlactors up`: runs the system until it is told to stop."""
+
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+
+
+def up(*config: Path, data_dir: Path | None = None) -> None:
+    """Run the system until Ctrl-C or SIGTERM; what is in flight is finished first. A second signal ends it at once.
+
+    Without addresses in the configuration it starts a NATS and a PostgreSQL server of its own under the data
+    directory, and stops them when it stops. A configuration file that is saved
+    again is in force at once, where its keys allow.
+
+    Examples
+    --------
+    drlactors up
+    drlactors up site.toml --data-dir /var/lib/drlactors
+
+    Parameters
+    ----------
+    config
+        Configuration files, TOML or JSON, each above the one before.
+    data_dir
+        Where the embedded servers keep their data, and run.json with the addresses.
+    """
+    from drlactors.config.load import Loaded, load
+    from drlactors.wiring import System
+
+    overrides = {} if data_dir is None else {"server.data_dir": str(data_dir)}
+
+    def read() -> Loaded:
+        return load(files=config, overrides=overrides)
+
+    system = System(read(), reload=read)
+    with until_signal() as stopped:
+        addresses = system.start()
+        print(f"drlactors is up. NATS {addresses.nats_url}, metrics {addresses.metrics_url}/metrics. Ctrl-C stops it.")
+        sys.stdout.flush()
+        try:
+            stopped.wait()
+        finally:
+            print("Stopping: finishing what is in flight.", flush=True)
+            system.stop()
+
+
+class until_signal:  # noqa: N801  # reads as what it is: with until_signal() as stopped
+    """Gives an event that SIGINT or SIGTERM sets; a second one has its usual effect."""
+
+    def __enter__(self) -> Event:
+        stopped = Event()
+
+        def stop(number: int, _frame: object) -> None:
+            stopped.set()
+            signal.signal(number, signal.SIG_DFL)
+
+        self._before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        return stopped
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
