@@ -104,7 +104,7 @@ class System:
         instruments = stack.enter_context(Instruments(settings, ready=self._ready))
         self.observer = instruments.observer
         self.addresses = _servers(settings, self.data_dir, stack, instruments.url)
-        self.log = log = open_log(self.addresses.postgres_dsn, settings)
+        self.log = log = open_log(self.addresses.postgres_dsn)
         stack.callback(log.close)
         clock = SystemClock()
         schema = FeatureSchema(settings.features.names, settings.features.missing)
@@ -264,7 +264,7 @@ def serving(settings: Settings, schema: FeatureSchema, clock: SystemClock) -> Se
     )
 
 
-def open_log(dsn: str, settings: Settings) -> PostgresEventLog:
+def open_log(dsn: str) -> PostgresEventLog:
     return PostgresEventLog(dsn, share("eventstore") / "migrations")
 
 
@@ -314,7 +314,7 @@ def reading(files: Sequence[Path], data_dir: Path | None) -> Iterator[tuple[Post
             dsn = settings.postgres.url.get_secret_value()
             if not dsn:
                 dsn = stack.enter_context(EmbeddedPostgres(Path(settings.server.data_dir) / "postgres")).dsn
-        log = open_log(dsn, settings)
+        log = open_log(dsn)
         stack.callback(log.close)
         yield log, settings
 

@@ -7,7 +7,7 @@ from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
 from drlactors.actors.messages import Committed, Load, Loaded, Stale, Store, Unloadable
 from drlactors.domain import session
-from drlactors.domain.episode import DECIDER, INITIAL, Command, ConcludeStage, EnterStage, State
+from drlactors.domain.episode import DECIDER, INITIAL, Command, ConcludeStage, EnterStage, Event, State
 from drlactors.domain.errors import Refused
 from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.ports.log import Append, Category, Entry, Stream
@@ -101,7 +101,7 @@ class CoordinatorActor(DispatchedActor):
             return
         state = session.INITIAL if loaded.state is None else loaded.state
         for entry in loaded.entries:
-            state = session.DECIDER.fold(entry.events, state)
+            state = session.DECIDER.fold(entry.of_session, state)
         self._sessions[session_id] = state
         for entry in entries:
             if session_id in self._sessions:
@@ -129,14 +129,14 @@ class CoordinatorActor(DispatchedActor):
         episode = self._episodes[episode_id]
         episode.state, episode.version, episode.loading, episode.storing = INITIAL, 0, False, 0
         for entry in entries:
-            episode.state = DECIDER.fold(entry.events, episode.state)  # type: ignore[arg-type]  # its own stream
+            episode.state = DECIDER.fold(entry.of_episode, episode.state)
             episode.version = entry.version
         self._decide(episode_id, episode)
 
     def _decide(self, episode_id: EpisodeId, episode: Episode) -> None:
         """All that waits, as one append; it waits until the append is stored, in case that it is stale."""
         line, state = self._line, episode.state
-        events = []
+        events: list[Event] = []
         for command, entry in episode.waiting:
             try:
                 decided = DECIDER.decide(command, state)

@@ -182,7 +182,7 @@ class DispatchedActor(pykka.Actor):
             self._guarded(lambda: self.on_batch(batch), batch)
 
     def on_batch(self, messages: list[Any]) -> None:
-        """Handle messages that came together. Those who gain by it override this; then the whole batch fails together."""
+        """Handle messages that came together. Who gains by it overrides this; then the whole batch fails together."""
         for message in messages:
             try:
                 self.on_receive(message)

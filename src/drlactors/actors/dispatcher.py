@@ -83,8 +83,9 @@ class DispatcherActor(DispatchedActor):
                     if isinstance(event, FeedbackReceived):
                         self._line.observer.feedback(event.success)
                 case SessionLost():
-                    for key in [key for key in (*self._pending, *self._held) if key[0] == session]:
-                        self._give_up(key, self._pending.pop(key, None) or self._held.pop(key), "the session was lost")
+                    for waiting in (self._pending, self._held):
+                        for key in [key for key in waiting if key[0] == session]:
+                            self._give_up(key, waiting.pop(key), "the session was lost")
 
     def _admit(self, key: Key, entry: Entry, decision: Decision) -> bool:
         """Whether the action may go now; if not it waits for the rate limit, and is never dropped."""

@@ -16,7 +16,7 @@ class Ledger:
         self._last = after
 
     def enter(self, sequences: Iterable[int]) -> None:
-        """These are under way. A sequence that was entered before, redelivered after a reconnect, is not entered again."""
+        """These are under way. One that was entered before, and redelivered after a reconnect, does not enter again."""
         with self._lock:
             for sequence in sequences:
                 if sequence > self._last:

@@ -21,7 +21,7 @@ LIFE = (Started, OutcomeReported, Ended, SessionLost, StageEntered, StageConclud
 
 
 class Limits(NamedTuple):
-    """The numbers that the actors go by; ``configs/`` has the values. Read anew by whoever needs one: they may change."""
+    """The numbers that the actors go by; ``configs/`` has the values. They may be replaced while the system runs."""
 
     rules: Rules
     known_sandboxes: frozenset[str]  # empty: any

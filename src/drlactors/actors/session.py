@@ -192,7 +192,7 @@ class SessionActor(DispatchedActor):
                         self._line.observer.lost(cause, last - first + 1)
         self._state = state
         if repeated:
-            self._repeat(commands, repeated)
+            self._repeat(repeated)
 
     def _select(self, ranked: Ranked) -> None:
         """Select an action for each window of the group, and have all of it stored as one append."""
@@ -202,14 +202,15 @@ class SessionActor(DispatchedActor):
         decide, evolve, state = DECIDER.decide, DECIDER.evolve, self._state
         for index, seq in enumerate(group.seqs):
             expected, because = ranked.because.get(index, (None, ()))
-            for event in decide(
+            for selected in decide(
                 Select(
                     seq, ranked.values[index], ranked.state_vectors[index], ranked.policy, ranked.schema, because, 1.0
                 ),
                 state,
             ):
-                if because and isinstance(event, ActionSelected) and event.action is not expected:
-                    event = event._replace(because=())  # it explains another action than the one permitted here
+                event = selected
+                if because and isinstance(selected, ActionSelected) and selected.action is not expected:
+                    event = selected._replace(because=())  # it explains another action than the one permitted here
                 state = evolve(state, event)
                 group.events.append(event)
         self._state, self._group = state, None
@@ -256,7 +257,7 @@ class SessionActor(DispatchedActor):
         line.bus.publish([(self.session, outbound.refusal(self.session, arrived.kind, reason))])
         line.settle((arrived.sequence,))
 
-    def _repeat(self, commands: tuple[Command, ...], repeated: int) -> None:
+    def _repeat(self, repeated: int) -> None:
         """Windows that were answered come again: perhaps the answer was lost on its way."""
         line = self._line
         line.observer.redelivered(repeated)
@@ -271,7 +272,7 @@ class SessionActor(DispatchedActor):
         self._state = INITIAL if loaded.state is None else loaded.state
         self._version = self._remembered = loaded.version
         for entry in loaded.entries:
-            self._state = DECIDER.fold(entry.events, self._state)
+            self._state = DECIDER.fold(entry.of_session, self._state)
             self._version = entry.version
         self._presence.over = self._state.over
         self._reorder = Reorder(self._state.progress.seq + 1)

@@ -1,4 +1,4 @@
-"""The supervisor: reads what comes, wakes the sessions it is for, restarts what breaks, and buries what keeps breaking."""
+"""The supervisor: wakes the sessions that messages are for, restarts what breaks, buries what keeps breaking."""
 
 from collections import deque
 from typing import Any, NamedTuple

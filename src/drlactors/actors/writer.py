@@ -40,7 +40,7 @@ class WriterActor(DispatchedActor):
         self._commit_all(stores)
 
     def _commit_all(self, stores: list[Store]) -> None:
-        """Commit in as few transactions as possible: a stream is in each of them once, so that none hides a stale one."""
+        """Commit in few transactions: a stream is in each of them once, so that a stale append stops those on top of it."""
         while stores:
             first: dict[Stream, Store] = {}
             later: list[Store] = []

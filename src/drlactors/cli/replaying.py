@@ -54,10 +54,10 @@ class Verifier:
                 continue
             session = SessionId(entry.stream.id)
             state = self._states.pop(session, INITIAL)
-            for event in entry.events:
+            for event in entry.of_session:
                 if isinstance(event, ActionSelected):
                     self._waiting.append((session, event, self._rows.pop((session, event.seq), None), permitted(state)))
-                state = DECIDER.evolve(state, event)  # type: ignore[arg-type]  # a session's stream has its events only
+                state = DECIDER.evolve(state, event)
                 if isinstance(event, TelemetryRecorded):
                     self._rows[session, event.window.seq] = row(state, event.window)
             if not state.over or state.response.pending:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 from uuid import UUID
 
 from drlactors.domain import episode, instance, session
@@ -52,6 +52,16 @@ class Entry(NamedTuple):
     def version(self) -> int:
         """The stream's version after this entry."""
         return self.first_version + len(self.events) - 1
+
+    @property
+    def of_session(self) -> tuple[session.Event, ...]:
+        """The events of an entry in a session's stream: there are no others in one."""
+        return cast(tuple[session.Event, ...], self.events)
+
+    @property
+    def of_episode(self) -> tuple[episode.Event, ...]:
+        """The events of an entry in an episode's stream: there are no others in one."""
+        return cast(tuple[episode.Event, ...], self.events)
 
 
 class Snapshot(NamedTuple):

@@ -1,4 +1,4 @@
-"""A sandbox that was compiled against an older proto/ goes on working: what was once published never changes meaning."""
+"""A sandbox compiled against an older proto/ goes on working: what was published never changes its meaning."""
 
 import json
 from pathlib import Path
@@ -63,11 +63,9 @@ def test_a_breaking_change_would_be_seen() -> None:
     renumbered = json.loads(json.dumps(published))
     renumbered["drlactors.v1.Window"]["seq"][0] = 9
     del renumbered["drlactors.v1.Telemetry"]["cpu_usage"]
-    assert sorted(breaks(published, renumbered)) == [
-        "drlactors.v1.Telemetry.cpu_usage is gone",
-        f"drlactors.v1.Window.seq was {published['drlactors.v1.Window']['seq']}, is "
-        f"{renumbered['drlactors.v1.Window']['seq']}",
-    ]
+    gone, changed = sorted(breaks(published, renumbered))
+    assert gone == "drlactors.v1.Telemetry.cpu_usage is gone"
+    assert changed.startswith("drlactors.v1.Window.seq was")
 
 
 def test_no_two_fields_share_a_number() -> None:

@@ -1,6 +1,7 @@
 """The trust boundary: whatever a sandbox sends is understood, defaulted or refused, and never breaks us."""
 
 import math
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 import pytest
@@ -59,9 +60,8 @@ def test_what_is_sane_arrives_as_it_was_sent(windows: list[Window]) -> None:
 @settings(max_examples=500)
 @given(st.sampled_from(Kind), st.binary(max_size=400))
 def test_rubbish_is_malformed_and_nothing_worse(kind: Kind, data: bytes) -> None:
-    with pytest.raises(Malformed):
-        read(data, kind)
-        raise Malformed  # by chance it was a message: as good
+    with suppress(Malformed):
+        read(data, kind)  # by chance it can be a message; any other error fails the test
 
 
 @settings(max_examples=300)
