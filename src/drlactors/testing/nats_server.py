@@ -34,7 +34,7 @@ STOP_TIMEOUT_S = 20.0
 
 
 class EmbeddedNats:
-    """One NATS server for one data directory; ``start`` after ``stop`` or ``kill`` serves the same data on the same port.
+    """One NATS server for one data directory; ``start`` after ``stop`` or ``kill`` serves the same data and port.
 
     ``sync_interval`` is how long an acknowledged message may stay in the page cache: a killed server loses nothing, a
     machine that loses power loses at most this much. ``"always"`` syncs each write and takes a tenth of the rate.

@@ -193,6 +193,7 @@ class EmbeddedPostgres:
         try:
             done = subprocess.run(
                 command,
+                check=False,
                 cwd=directory,
                 env=environment(),
                 input=stdin,
@@ -234,7 +235,7 @@ def unprivileged_account() -> Account | None:
 
 
 def usable_binaries(account: Account | None) -> Path:
-    """The folder with postgres and initdb, as far as ``account`` can reach it; else a copy that it can reach (38 MB)."""
+    """The folder with postgres and initdb if ``account`` can reach it, else a copy that it can reach (38 MB)."""
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))  # finding it runs none of its code
     if spec is None or not spec.submodule_search_locations:
         raise ServerFailed(
