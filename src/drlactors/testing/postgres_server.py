@@ -245,18 +245,27 @@ def usable_binaries(account: Account | None) -> Path:
     installed = Path(spec.submodule_search_locations[0]) / "pginstall"
     if account is None or can_run(installed / "bin" / PROGRAM, account):
         return installed / "bin"
-    copy = SHARED_CACHE / f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
-    if not copy.exists():
-        SHARED_CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=SHARED_CACHE) as beside:
-            readable_copy(installed, Path(beside) / "pginstall")
-            (Path(beside) / "pginstall").rename(copy)
-    if copy.stat().st_uid != os.geteuid() or not can_run(copy / "bin" / PROGRAM, account):
+    return reachable_copy(installed, SHARED_CACHE, account) / "bin"
+
+
+def reachable_copy(installed: Path, cache: Path, account: Account) -> Path:
+    """The copy of the binaries in ``cache``, made where it is missing: whole, or not at all."""
+    copy = cache / f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
+    try:
+        if not copy.exists():
+            cache.mkdir(mode=0o755, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cache) as beside:
+                readable_copy(installed, Path(beside) / "pginstall")
+                (Path(beside) / "pginstall").rename(copy)
+        ours = copy.stat().st_uid == os.geteuid()  # nobody else may have planted what we are about to run
+    except OSError as error:
         raise ServerFailed(
-            f"User {account.uid} cannot run the PostgreSQL binaries in {installed}, nor the copy in {copy}. "
-            "Delete that copy, or install drlactors where other users can read it."
-        )
-    return copy / "bin"
+            f"User {account.uid} cannot reach the PostgreSQL binaries in {installed}, and they cannot be copied to "
+            f"{cache} ({error.strerror}). Install drlactors where other users can read it."
+        ) from error
+    if not ours or not can_run(copy / "bin" / PROGRAM, account):
+        raise ServerFailed(f"User {account.uid} cannot run the PostgreSQL binaries in {copy}. Delete that copy.")
+    return copy
 
 
 def can_run(program: Path, account: Account) -> bool:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 import urllib.request
@@ -17,7 +18,14 @@ import nats
 import psycopg
 import pytest
 
-from drlactors.testing.processes import processes_in
+from drlactors.testing.postgres_server import (
+    can_run,
+    reachable_copy,
+    readable_copy,
+    unprivileged_account,
+    usable_binaries,
+)
+from drlactors.testing.processes import Account, processes_in
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres, ServerFailed
 
 EmbeddedServer = EmbeddedNats | EmbeddedPostgres
@@ -299,3 +307,19 @@ def test_an_interrupted_first_start_is_begun_again(tmp_path: Path):
     with EmbeddedPostgres(tmp_path) as server:
         assert insert(server.dsn, create=True) == 1
     assert not half.exists()
+
+
+def test_root_copies_binaries_that_the_server_cannot_reach(tmp_path: Path):
+    account = unprivileged_account()
+    installed = usable_binaries(account).parent
+    with tempfile.TemporaryDirectory() as cache:
+        Path(cache).chmod(0o755)
+        copied = reachable_copy(installed, Path(cache) / "drlactors", account or Account(os.geteuid(), os.getegid()))
+        assert sorted(path.name for path in (copied / "bin").iterdir()) == sorted(
+            path.name for path in (installed / "bin").iterdir()
+        )
+        if account is not None:
+            closed = tmp_path / "pginstall"  # below a folder that only we may enter
+            readable_copy(installed, closed)
+            assert not can_run(closed / "bin" / "postgres", account)
+            assert can_run(copied / "bin" / "postgres", account)
