@@ -1,0 +1,72 @@
+"""The names under which events are stored, their versions, and how old versions become new ones.
+
+A name never changes its meaning and is never given away again. When the fields of an event change, its version goes up
+by one, an upcaster from the old version is added, and ``eventstore/`` gets a golden row of the new version.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from drlactors.domain import episode, instance, session
+from drlactors.ports.log import Category, Event, EventUnreadable
+
+#: Takes the fields of one version as they were stored, gives those of the next.
+Upcaster = Callable[[list[Any]], list[Any]]
+
+
+class Kind(NamedTuple):
+    """One kind of event as this program writes it."""
+
+    name: str  # <category>.<noun>-<past participle>
+    version: int
+    type: type[Event]
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.version}"
+
+    @property
+    def category(self) -> Category:
+        return Category(self.name.partition(".")[0])
+
+
+class Catalogue:
+    """All kinds of events that this program knows."""
+
+    def __init__(self, kinds: tuple[Kind, ...], upcasters: Mapping[tuple[str, int], Upcaster]) -> None:
+        self.kinds = kinds
+        self.upcasters = upcasters
+        self.by_type: dict[type, Kind] = {kind.type: kind for kind in kinds}
+        self._by_name = {kind.name: kind for kind in kinds}
+
+    def find(self, label: str) -> tuple[Kind, tuple[Upcaster, ...]]:
+        """The kind that is stored as ``name:version``, and what turns that version into the present one, in order."""
+        name, _, version = label.partition(":")
+        kind = self._by_name.get(name)
+        if kind is None or not version.isdecimal() or not 1 <= int(version) <= kind.version:
+            raise EventUnreadable(f"This program does not know the event {label!r}. Was it stored by a newer one?")
+        try:
+            return kind, tuple(self.upcasters[name, old] for old in range(int(version), kind.version))
+        except KeyError as error:
+            raise EventUnreadable(f"Nothing turns the event {label!r} into {kind}.") from error
+
+
+CATALOGUE = Catalogue(
+    kinds=(
+        Kind("session.started", 1, session.Started),
+        Kind("session.telemetry-recorded", 1, session.TelemetryRecorded),
+        Kind("session.telemetry-lost", 1, session.TelemetryLost),
+        Kind("session.action-selected", 1, session.ActionSelected),
+        Kind("session.feedback-received", 1, session.FeedbackReceived),
+        Kind("session.action-failed", 1, session.ActionFailed),
+        Kind("session.outcome-reported", 1, session.OutcomeReported),
+        Kind("session.ended", 1, session.Ended),
+        Kind("session.lost", 1, session.SessionLost),
+        Kind("episode.stage-entered", 1, episode.StageEntered),
+        Kind("episode.stage-concluded", 1, episode.StageConcluded),
+        Kind("episode.completed", 1, episode.EpisodeCompleted),
+        Kind("instance.configuration-reloaded", 1, instance.ConfigurationReloaded),
+        Kind("instance.policy-activated", 1, instance.PolicyActivated),
+        Kind("instance.policy-refused", 1, instance.PolicyRefused),
+    ),
+    upcasters={},
+)

@@ -1,0 +1,186 @@
+"""The eventsourcing library's recorder for PostgreSQL, four to eight times as fast in batches."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import Notification, StoredEvent, Tracking
+from eventsourcing.postgres import PostgresProcessRecorder
+from psycopg import Connection, Cursor
+from psycopg.pq import TransactionStatus
+from psycopg.rows import DictRow, tuple_row
+
+from drlactors.store.connections import SCHEMA, Connections
+from drlactors.store.rows import Place, StoredSnapshot
+
+#: Up to here one INSERT from arrays is as fast as COPY, and gives the positions by itself.
+MAX_INSERT_ROWS = 1_000
+#: COPY sends in pieces while it reads the server's answers; one statement of any size has to fit in memory four times.
+MAX_INSERT_BYTES = 4 << 20
+#: A reader gets this much at a time, or one row.
+MAX_READ_BYTES = 4 << 20
+
+_TABLE = f"{SCHEMA}.stored_events"
+# The lock makes the order of commits the order of positions: a reader never passes one that is still to come. It keeps
+# writers waiting for each other, never readers.
+_BEGIN_AND_LOCK = f"BEGIN; LOCK TABLE {_TABLE} IN EXCLUSIVE MODE".encode()
+_INSERT = (
+    f"INSERT INTO {_TABLE} (originator_id, originator_version, topic, state) "
+    "SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[]) RETURNING notification_id"
+).encode()
+_RESERVE = (
+    f"SELECT setval(sequence, nextval(sequence) + %s - 1) FROM pg_get_serial_sequence('{_TABLE}', 'notification_id') "
+    "AS sequence"
+).encode()
+_COPY = (
+    f"COPY {_TABLE} (originator_id, originator_version, topic, state, notification_id) FROM STDIN (FORMAT BINARY)"
+).encode()
+_REMEMBER = (
+    f"INSERT INTO {SCHEMA}.notification_tracking AS old SELECT * FROM unnest(%s::text[], %s::bigint[]) "
+    "ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id "
+    "WHERE old.notification_id < excluded.notification_id"
+).encode()
+_COLUMNS = "notification_id, originator_id, originator_version, topic, state"
+_PLACES = "unnest(%b::uuid[], %b::bigint[]) AS place (id, version)"
+_STARTING_AT = (
+    f"SELECT {_COLUMNS} FROM {_TABLE} JOIN {_PLACES} ON originator_id = id AND originator_version = version"
+).encode()
+_HOLDING = (
+    f"SELECT holding.* FROM {_PLACES} CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM {_TABLE} WHERE originator_id = id "
+    "AND originator_version <= version ORDER BY originator_version DESC LIMIT 1) AS holding"
+).encode()
+# The length of a state is known without fetching it: what is left out here is never read from disk.
+_AFTER = (
+    f"SELECT {_COLUMNS} FROM (SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) AS bytes "
+    f"FROM (SELECT * FROM {_TABLE} WHERE notification_id > %b ORDER BY notification_id LIMIT %b) AS next) AS next "
+    "WHERE bytes - octet_length(state) < %b ORDER BY notification_id"
+).encode()
+_OF_STREAM = (
+    f"SELECT {_COLUMNS} FROM {_TABLE} WHERE originator_id = %b AND originator_version > %b "
+    "ORDER BY originator_version LIMIT %b"
+).encode()
+_HEAD = f"SELECT coalesce(max(notification_id), 0) FROM {_TABLE}".encode()
+_READER = f"SELECT notification_id FROM {SCHEMA}.notification_tracking WHERE application_name = %s".encode()
+_SAVE_SNAPSHOT = (
+    f"INSERT INTO {SCHEMA}.snapshots AS old (originator_id, revision, originator_version, state) "
+    "VALUES (%s, %s, %s, %s) ON CONFLICT (originator_id, revision) DO UPDATE "
+    "SET originator_version = excluded.originator_version, state = excluded.state "
+    "WHERE old.originator_version < excluded.originator_version"
+).encode()
+_SNAPSHOT = (
+    f"SELECT originator_version, state FROM {SCHEMA}.snapshots WHERE originator_id = %s AND revision = %s"
+).encode()
+
+
+class CopyRecorder(PostgresProcessRecorder):
+    """Keeps the library's tables and guarantees; replaces how rows get in and adds what the log asks of ``Rows``.
+
+    The library sends rows as one text array in pipeline mode: 25 us a row, and above 1.15 MB it waits for ever. Its
+    ``enable_db_functions`` is refused: those functions do not lock, and readers lose rows.
+    """
+
+    def __init__(self, datastore: Connections) -> None:
+        super().__init__(datastore)
+        self._connections = datastore
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
+        """As in the library; ``tracking`` must be ahead of what is recorded, or IntegrityError is raised."""
+        return self._insert_all(stored_events, {}, kwargs.get("tracking"))
+
+    def insert(self, rows: Sequence[StoredEvent], positions: Mapping[str, int]) -> Sequence[int]:
+        return self._insert_all(rows, positions, None)
+
+    def _insert_all(
+        self, rows: Sequence[StoredEvent], positions: Mapping[str, int], tracking: Tracking | None
+    ) -> Sequence[int]:
+        if not rows and not positions and tracking is None:
+            return []
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            try:
+                cursor.execute(_BEGIN_AND_LOCK if rows else b"BEGIN")
+                if tracking is not None:
+                    self._insert_tracking(cursor, tracking)
+                if positions:
+                    names = sorted(positions)  # one order for all: writers without rows do not wait for the lock
+                    cursor.execute(_REMEMBER, (names, [positions[name] for name in names]))
+                ids = _insert_rows(cursor, rows) if rows else []
+                cursor.execute(b"COMMIT")
+            finally:
+                _end_transaction(connection)
+        return ids
+
+    def starting_at(self, places: Sequence[Place]) -> list[Notification]:
+        return self._select(_STARTING_AT, _columns(places))
+
+    def holding(self, places: Sequence[Place]) -> list[Notification]:
+        return self._select(_HOLDING, _columns(places))
+
+    def after(self, position: int, limit: int) -> list[Notification]:
+        return self._select(_AFTER, (position, limit, MAX_READ_BYTES))
+
+    def of_stream(self, place: Place, limit: int) -> list[Notification]:
+        return self._select(_OF_STREAM, (*place, limit))
+
+    def head(self) -> int:
+        head: int = self._one(_HEAD, ())[0]
+        return head
+
+    def reader_position(self, name: str) -> int:
+        found = self._one(_READER, (name,))
+        return found[0] if found else 0
+
+    def save_snapshot(self, stream: UUID, revision: str, snapshot: StoredSnapshot) -> None:
+        with self.datastore.get_connection() as connection:
+            connection.execute(_SAVE_SNAPSHOT, (stream, revision, *snapshot))
+
+    def snapshot(self, stream: UUID, revision: str) -> StoredSnapshot | None:
+        found = self._one(_SNAPSHOT, (stream, revision))
+        return StoredSnapshot(*found) if found else None
+
+    def reconnect(self) -> None:
+        self._connections.drop_idle()
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _select(self, query: bytes, parameters: Iterable[object]) -> list[Notification]:
+        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(query, tuple(parameters), prepare=True, binary=True)
+            return [
+                Notification(id=id_, originator_id=stream, originator_version=version, topic=topic, state=state)
+                for id_, stream, version, topic, state in cursor
+            ]
+
+    def _one(self, query: bytes, parameters: tuple[object, ...]) -> tuple[Any, ...]:
+        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            return cursor.execute(query, parameters, binary=True).fetchone() or ()
+
+
+def _insert_rows(cursor: Cursor[DictRow], rows: Sequence[StoredEvent]) -> Sequence[int]:
+    if len(rows) <= MAX_INSERT_ROWS and sum(len(row.state) for row in rows) <= MAX_INSERT_BYTES:
+        columns = (
+            [row.originator_id for row in rows],
+            [row.originator_version for row in rows],
+            [row.topic for row in rows],
+            [row.state for row in rows],
+        )
+        cursor.execute(_INSERT, columns, prepare=True, binary=True)
+        return [row["notification_id"] for row in cursor]
+    reserved = cursor.execute(_RESERVE, (len(rows),)).fetchone()
+    assert reserved is not None
+    first = reserved["setval"] - len(rows) + 1
+    with cursor.copy(_COPY) as copy:
+        copy.set_types(("uuid", "int8", "text", "bytea", "int8"))
+        for position, row in enumerate(rows, first):
+            copy.write_row((row.originator_id, row.originator_version, row.topic, row.state, position))
+    return list(range(first, first + len(rows)))
+
+
+def _end_transaction(connection: Connection[DictRow]) -> None:
+    """Roll back what was not committed; a broken connection has done so already."""
+    if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
+        connection.execute(b"ROLLBACK")
+
+
+def _columns(places: Sequence[Place]) -> tuple[list[UUID], list[int]]:
+    return [place.stream for place in places], [place.version for place in places]
