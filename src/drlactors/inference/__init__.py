@@ -1,0 +1,24 @@
+"""Policies that answer: models by ONNX Runtime, the rules, and both behind one door."""
+
+from pathlib import Path
+
+from drlactors.inference.onnx_policy import OnnxPolicy, fingerprint
+from drlactors.inference.onnx_policy import load as load_model
+from drlactors.inference.rules import RulePolicy, Thresholds
+from drlactors.inference.serving import Figures, Serving
+
+__all__ = [
+    "Figures",
+    "OnnxPolicy",
+    "RulePolicy",
+    "Serving",
+    "Thresholds",
+    "fingerprint",
+    "load_model",
+    "packaged_model",
+]
+
+
+def packaged_model() -> Path:
+    """Where the model lies that is shipped."""
+    return Path(__file__).parent / "models" / "first.onnx"
