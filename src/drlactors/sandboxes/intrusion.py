@@ -24,9 +24,9 @@ _ALWAYS_PRIVILEGE = frozenset(
 def seeks_privilege(call: Call) -> bool:
     """Whether the call asks for more rights, whatever the answer was.
 
-    Asking to become user or group 0; changing capabilities, mounts or namespaces, or loading a kernel module; a new user
-    namespace; running su, sudo, doas or pkexec; opening /etc/shadow, or passwd, group or sudoers for writing; making a
-    file set-user-id.
+    Asking to become user or group 0; changing capabilities, mounts or namespaces, or loading a kernel module; a new
+    user namespace; running su, sudo, doas or pkexec; opening /etc/shadow, or passwd, group or sudoers for writing;
+    making a file set-user-id.
     """
     name, arguments = call.name, call.arguments
     if name in _IDENTITY:

@@ -22,6 +22,8 @@ from drlactors.sandboxes.windows import Fold
 WINDOW_MS = 250
 #: How long a killed tree may take to be gone; the kernel needs milliseconds, a disk in trouble needs longer.
 KILL_DEADLINE_S = 5.0
+#: Killed processes that strace still holds after this long wait for a strace that is held itself.
+RELEASE_AFTER_S = 1.0
 _CHUNK_BYTES = 1 << 16
 _POLL_S = 0.005
 
@@ -193,15 +195,19 @@ class LinuxSandbox:
 
     def _terminate(self) -> Execution:
         self._terminated = True
-        deadline_s, killed = time.monotonic() + KILL_DEADLINE_S, 0
+        began_s, killed = time.monotonic(), 0
         # a process may fork between the search and the signal: only an empty search is an end
         while reached := self._tree.send(signal.SIGKILL):
             killed = max(killed, reached)
-            if time.monotonic() > deadline_s:
+            waited_s = time.monotonic() - began_s
+            if waited_s > KILL_DEADLINE_S:
                 message = f"{reached} processes did not end in {KILL_DEADLINE_S:.0f} s"
                 return Execution(success=False, outcome="still-running", message=message)
+            if waited_s > RELEASE_AFTER_S:
+                # a program that traces its own tracer holds strace, which holds the program: only killing both ends it
+                self._process.kill()
             self._over.wait(_POLL_S)
-        self._over.wait(max(0.0, deadline_s - time.monotonic()))
+        self._over.wait(max(0.0, began_s + KILL_DEADLINE_S - time.monotonic()))
         return Execution(success=True, outcome="terminated", message=f"{killed} processes were killed")
 
     def _read(self) -> None:
@@ -244,9 +250,9 @@ def _find(program: str, folder: Path, search_path: str) -> str:
 def _wait_for_writer(process: subprocess.Popen[bytes], fifo: Path) -> None:
     """Until strace has opened the log, or has ended without."""
     while process.poll() is None:
-        for entry in os.listdir(f"/proc/{process.pid}/fd"):
+        for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
             try:
-                if os.readlink(f"/proc/{process.pid}/fd/{entry}") == str(fifo):
+                if descriptor.readlink() == fifo:
                     return
             except FileNotFoundError:
                 continue

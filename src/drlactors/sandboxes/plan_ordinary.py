@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (a command line stays on one line)
 """The ordinary programs of the plan."""
 
 from typing import Any

@@ -22,6 +22,10 @@ from drlactors.sandboxes.service import Service
 PYTHON = "/usr/bin/python3"
 #: What the scratch home is called in the recordings.
 HOME = "/home/user"
+#: Folders that every Linux has (the Filesystem Hierarchy Standard); others belong to one machine.
+EVERYWHERE = frozenset(
+    {"bin", "dev", "etc", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "tmp", "usr", "var"}
+)
 _SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _BEHAVIOURS = Path(__file__).parent / "behaviours"
 _SHELL = """\
@@ -130,9 +134,18 @@ def install(artifact: Artifact, home: Path) -> list[str]:
 
 
 def _neutral(window: Window, home: Path) -> Window:
-    """The window without the name of the scratch folder."""
-    paths = tuple(
-        HOME + path[len(str(home)) :] if path == str(home) or path.startswith(f"{home}/") else path
-        for path in window.telemetry.accessed_paths
-    )
+    """The window without what names this machine: the scratch folder, control groups, folders of its own."""
+    found = dict.fromkeys(_neutral_path(path, str(home)) for path in window.telemetry.accessed_paths)
+    paths = tuple(path for path in found if path is not None)
     return window._replace(telemetry=window.telemetry._replace(accessed_paths=paths))
+
+
+def _neutral_path(path: str, home: str) -> str | None:
+    if path == home or path.startswith(f"{home}/"):
+        return HOME + path[len(home) :]
+    if path.startswith("/sys/fs/cgroup/"):
+        parts = path.split("/")
+        return "/".join((*parts[:5], parts[-1])) if len(parts) > 6 else path
+    if path.endswith(".pth"):
+        return None  # what this installation of Python was told to do at its start
+    return path if path == "/" or path.split("/")[1] in EVERYWHERE else None

@@ -89,13 +89,14 @@ def parse(text: str) -> Recording:
 
 def _folder(path: Path) -> Iterator[Recording]:
     for file in sorted(path.glob("*.jsonl.gz")) if path.is_dir() else [path]:
-        number = 0
+        number = 1
         try:
             with gzip.open(file, "rt", encoding="utf-8") as lines:
-                for number, text in enumerate(lines, 1):
+                for text in lines:
                     yield parse(text)
+                    number += 1
         except (KeyError, TypeError, ValueError, AttributeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise BrokenRecording(file, f"line {max(number, 1)}", repr(error)) from error
+            raise BrokenRecording(file, f"line {number}", repr(error)) from error
 
 
 def _window_out(window: Window) -> dict[str, Any]:

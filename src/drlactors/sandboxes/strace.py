@@ -24,7 +24,7 @@ MAX_LINE_BYTES = 1 << 16
 MAX_UNFINISHED = 1 << 16
 
 _LINE = re.compile(r"(\d+) +(.*)", re.DOTALL)
-_CALL = re.compile(r"(\w+)\((.*)\) = (-?\d+|0x[0-9a-f]+|\?)(.*)", re.DOTALL)
+_CALL = re.compile(r"(\w+)\((.*)\) = (0x[0-9a-f]+|-?\d+|\?)(.*)", re.DOTALL)
 _UNFINISHED = " <unfinished ...>"
 _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)", re.DOTALL)
 _SIGNAL = re.compile(r"--- (SIG\w+) ")
@@ -118,7 +118,7 @@ def command_line(command: Sequence[str], log: Path) -> list[str]:
     No time stamps: a window takes what arrived in it, and the log is read as it is written. ``-s 0`` leaves the
     contents of what is read and written out of the log (paths are always whole); ``-yy`` names files and sockets.
     """
-    quiet = ["-q", "-e", "signal=none", "-s", "0", "-a", "1"]
+    quiet = ["-q", "-s", "0", "-a", "1"]
     return [strace(), "-f", "--seccomp-bpf", "-yy", *quiet, "-e", f"trace=!{UNTRACED}", "-o", str(log), "--", *command]
 
 

@@ -83,9 +83,9 @@ class Tree:
 
     def search(self) -> tuple[Stat, ...]:
         """The same after asking the kernel for processes that the log has not named: exact, but reads all of /proc."""
-        for entry in os.listdir("/proc"):
-            if entry.isdecimal() and _status(int(entry)).get("TracerPid") == str(self.tracer_pid):
-                self.saw(int(entry))
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal() and _status(int(entry.name)).get("TracerPid") == str(self.tracer_pid):
+                self.saw(int(entry.name))
         return self.alive()
 
     def use(self) -> Use:

@@ -27,10 +27,12 @@ DELETES = frozenset({"unlink", "unlinkat", "rmdir"})
 FORKS = frozenset({"fork", "vfork", "clone", "clone3"})
 ONE_PATH = frozenset(
     {
-        "open", "openat", "openat2", "creat", "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2",
-        "readlink", "readlinkat", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "mknod", "mknodat", "truncate",
-        "chmod", "fchmodat", "chown", "lchown", "fchownat", "utime", "utimes", "utimensat", "execve", "execveat",
-        "chdir", "getxattr", "lgetxattr", "setxattr", "lsetxattr", "statfs", "inotify_add_watch",
+        "open", "openat", "openat2", "creat", "stat", "lstat", "newfstatat",
+        "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "unlink",
+        "unlinkat", "rmdir", "mkdir", "mkdirat", "mknod", "mknodat", "truncate",
+        "chmod", "fchmodat", "chown", "lchown", "fchownat", "utime", "utimes",
+        "utimensat", "execve", "execveat", "chdir", "getxattr", "lgetxattr", "setxattr",
+        "lsetxattr", "statfs", "inotify_add_watch",
     }
 )  # fmt: skip
 TWO_PATHS = frozenset({"rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"})
@@ -139,7 +141,7 @@ class Fold:
             self._contact(call.arguments)
 
     def _accept(self, call: Call) -> None:
-        if (call.result or -1) >= 0:
+        if call.result is not None and call.result >= 0:
             self._connect(call)
 
     def _contact(self, arguments: str) -> None:

@@ -44,14 +44,11 @@ def run(task: Task) -> None:
     workers = min(int(task.options.get("workers", 1)), 4)
     rank = 0
     children: list[int] = []
-    for rank in range(1, workers):
-        child = os.fork()
-        if child == 0:
-            children = []
-            break
-        children.append(child)
-    else:
-        rank = 0
+    while rank == 0 and len(children) + 1 < workers:
+        if child := os.fork():
+            children.append(child)
+        else:
+            rank, children = len(children) + 1, []
     mine = documents[rank::workers]
     for _, path in zip(task.rounds(), mine, strict=False):
         spoil(task, path, key)

@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import os
 import signal
+from pathlib import Path
 
 from .kit import Task, begin
 
@@ -72,8 +73,7 @@ def _attach_to_child(libc: ctypes.CDLL) -> None:
 
 def _run_from_memory() -> None:
     held = os.memfd_create("work", 0)
-    with open("/bin/true", "rb") as program:
-        os.write(held, program.read())
+    os.write(held, Path("/bin/true").read_bytes())
     child = os.fork()
     if child == 0:
         os.execv(f"/proc/self/fd/{held}", ["work"])

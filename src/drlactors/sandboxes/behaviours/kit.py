@@ -123,7 +123,7 @@ def scratch() -> Path:
     return home
 
 
-def _nothing(task: Task, delay_s: float) -> None:
+def _nothing(_task: Task, _delay_s: float) -> None:
     """Starts at once."""
 
 
@@ -131,13 +131,13 @@ def _sleep(task: Task, delay_s: float) -> None:
     time.sleep(min(delay_s, task.seconds))
 
 
-def _busy(task: Task, delay_s: float) -> None:
+def _busy(_task: Task, delay_s: float) -> None:
     until_s, digest = time.monotonic() + delay_s, b""
     while time.monotonic() < until_s:
         digest = hashlib.sha256(digest).digest()
 
 
-def _naps(task: Task, delay_s: float) -> None:
+def _naps(_task: Task, delay_s: float) -> None:
     until_s = time.monotonic() + delay_s
     while time.monotonic() < until_s:
         Path("/proc/uptime").read_text()

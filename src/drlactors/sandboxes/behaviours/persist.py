@@ -6,7 +6,10 @@ from pathlib import Path
 
 from .kit import Task, begin
 
-_UNIT = b"[Unit]\nDescription=Session helper\n[Service]\nExecStart=%h/.local/bin/helper\n[Install]\nWantedBy=default.target\n"
+_UNIT = (
+    b"[Unit]\nDescription=Session helper\n"
+    b"[Service]\nExecStart=%h/.local/bin/helper\n[Install]\nWantedBy=default.target\n"
+)
 _ENTRY = b"[Desktop Entry]\nType=Application\nName=Helper\nExec=helper\n"
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 
 from .kit import Task, begin
 
@@ -15,8 +16,8 @@ def run(task: Task) -> None:
         answer = task.ask(f"/bytes/{task.options.get('size', 300)}")
         took_s = time.monotonic() - began_s
         if task.options.get("metrics"):
-            with open("/proc/loadavg", "rb") as load, open("/proc/meminfo", "rb") as memory:
-                state = {"load": load.read().decode(), "memory": memory.read(200).decode(), "pid": os.getpid()}
+            load, memory = Path("/proc/loadavg").read_text(), Path("/proc/meminfo").read_text()
+            state = {"load": load, "memory": memory[:200], "pid": os.getpid()}
             task.ask("/metrics", json.dumps(state).encode())
         if task.options.get("log", True):
             with log.open("a") as lines:

@@ -1,6 +1,6 @@
 """Watches what runs and what is typed, and keeps notes in the scratch home."""
 
-import os
+from itertools import islice
 from pathlib import Path
 
 from .kit import Task, begin
@@ -11,10 +11,10 @@ def run(task: Task) -> None:
     notes = task.home / ".cache" / "notes"
     for number in task.rounds():
         seen = b""
-        for entry in os.listdir("/proc")[: int(task.options.get("most", 60))]:
-            if entry.isdecimal():
+        for process in islice(Path("/proc").iterdir(), int(task.options.get("most", 60))):
+            if process.name.isdecimal():
                 try:
-                    seen += Path(f"/proc/{entry}/cmdline").read_bytes()[:80]
+                    seen += (process / "cmdline").read_bytes()[:80]
                 except OSError:
                     continue
         seen += b"".join(path.read_bytes()[:64] for path in task.files(".txt", ".md")[:5])
