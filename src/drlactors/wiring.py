@@ -25,7 +25,11 @@ from drlactors.actors.line import Limits, Line
 from drlactors.actors.messages import Deliveries, Tick
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
-from drlactors.bus import NatsBus, NatsSandboxLink
+from drlactors.bus.credentials import Credentials
+from drlactors.bus.nats_bus import NatsBus
+from drlactors.bus.nats_link import NatsSandboxLink
+from drlactors.bus.notices import BusEvent
+from drlactors.bus.streams import Limits as StreamLimits
 from drlactors.config.load import Loaded, load
 from drlactors.config.problems import ConfigError
 from drlactors.config.settings import Settings
@@ -39,7 +43,7 @@ from drlactors.inference import RulePolicy, Serving, load_model, packaged_model
 from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery
 from drlactors.ports.policy import PolicyError
-from drlactors.store import PostgresEventLog
+from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
 _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
@@ -108,7 +112,15 @@ class System:
         stack.callback(log.close)
         clock = SystemClock()
         schema = FeatureSchema(settings.features.names, settings.features.missing)
-        bus = NatsBus(self.addresses.nats_url, settings.nats, self.observer.note)
+        bus = NatsBus(
+            self.addresses.nats_url,
+            credentials=credentials(settings),
+            limits=StreamLimits(
+                sandbox_bytes=settings.nats.stream_max_bytes, sandbox_age_s=settings.nats.stream_max_age_s
+            ),
+            max_message_bytes=settings.nats.max_message_bytes,
+            hook=self._heard_from_bus,
+        )
         stack.callback(bus.close)
         consumer = f"consumed:{bus.identity()}"
         ledger = Ledger(log.position(consumer))
@@ -160,6 +172,9 @@ class System:
     def _deliver(self, deliveries: list[Delivery]) -> None:
         self.line.ledger.enter(delivery.sequence for delivery in deliveries)
         self.line.supervisor.tell(Deliveries(deliveries))
+
+    def _heard_from_bus(self, event: BusEvent, detail: str) -> None:
+        self.observer.note(f"bus.{event}", detail=detail)
 
     def _ready(self) -> str:
         """Empty when messages are taken, or what keeps them from being taken."""
@@ -232,7 +247,7 @@ def limits(settings: Settings) -> Limits:
         idle_passivate_s=sessions.idle_passivate_s,
         lost_after_s=sessions.lost_after_s,
         snapshot_every_events=sessions.snapshot_every_events,
-        group_windows=sessions.group_windows,
+        group_windows=256,
         retry_s=dispatch.retry_s,
         answer_timeout_s=dispatch.feedback_timeout_s,
         actions_per_s=dispatch.rate_per_s,
@@ -240,6 +255,16 @@ def limits(settings: Settings) -> Limits:
         failures_before_dead_letter=supervisor.max_failures,
         backoff_initial_s=supervisor.backoff_initial_s,
         backoff_max_s=supervisor.backoff_max_s,
+    )
+
+
+def credentials(settings: Settings, token: str = "") -> Credentials:
+    nats = settings.nats
+    return Credentials(
+        token=token or nats.token.get_secret_value(),
+        tls_ca_file=Path(nats.tls_ca) if nats.tls_ca else None,
+        tls_cert_file=Path(nats.tls_cert) if nats.tls_cert else None,
+        tls_key_file=Path(nats.tls_key) if nats.tls_key else None,
     )
 
 
@@ -265,7 +290,7 @@ def serving(settings: Settings, schema: FeatureSchema, clock: SystemClock) -> Se
 
 
 def open_log(dsn: str) -> PostgresEventLog:
-    return PostgresEventLog(dsn, share("eventstore") / "migrations")
+    return PostgresEventLog(dsn, schema_dir=share("eventstore"))
 
 
 def catch_up(line: Line) -> None:
@@ -329,4 +354,4 @@ def sandbox_link(nats_url: str, token: str, data_dir: Path | None) -> NatsSandbo
                 f"no system runs on {settings.server.data_dir}: start one with drlactors up, or name --nats"
             )
         nats_url = addresses.nats_url
-    return NatsSandboxLink(nats_url, credentials(settings, token))
+    return NatsSandboxLink(nats_url, credentials=credentials(settings, token))

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 
-def sessions(*config: Path, limit: int = 20, as_json: bool = False, data_dir: Path | None = None) -> None:
+def sessions(*, config: tuple[Path, ...] = (), limit: int = 20, as_json: bool = False, data_dir: Path | None = None) -> None:
     """List sessions, the newest first: their state, windows, last action, outcome.
 
     Parameters
@@ -66,7 +66,8 @@ def _newest(log: Any, limit: int) -> Iterator[tuple[Any, ...]]:
 
 
 def events(
-    *config: Path,
+    *,
+    config: tuple[Path, ...] = (),
     session: UUID | None = None,
     after: int = 0,
     limit: int = 50,

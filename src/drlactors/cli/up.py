@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event
 
 
-def up(*config: Path, data_dir: Path | None = None) -> None:
+def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
     """Run the system until Ctrl-C or SIGTERM; what is in flight is finished first. A second signal ends it at once.
 
     Without addresses in the configuration it starts a NATS and a PostgreSQL server of its own under the data
@@ -16,7 +16,7 @@ def up(*config: Path, data_dir: Path | None = None) -> None:
     Examples
     --------
     drlactors up
-    drlactors up site.toml --data-dir /var/lib/drlactors
+    drlactors up --config site.toml --data-dir /var/lib/drlactors
 
     Parameters
     ----------

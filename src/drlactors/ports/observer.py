@@ -1,0 +1,72 @@
+"""What the rooms tell whoever watches: counts by the batch, and words by the event."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class Observer(Protocol):
+    """Cheap, never fails, never blocks; any thread may call. Nothing is told by session: that is what the log is for."""
+
+    def windows(self, recorded: int) -> None:
+        """So many windows are on disk."""
+        ...
+
+    def decided(self, counts: Sequence[int], policy: str, seconds: float) -> None:
+        """One batch was ranked: best actions by number, by which policy, and how long it took."""
+        ...
+
+    def appended(self, rows: int, events: int, seconds: float) -> None:
+        """One transaction of the log."""
+        ...
+
+    def conflict(self) -> None:
+        """The log refused an append as stale."""
+        ...
+
+    def lost(self, cause: str, windows: int) -> None: ...
+
+    def defaulted(self, field: str, times: int) -> None:
+        """A sandbox's field was absurd and is taken as missing."""
+        ...
+
+    def redelivered(self, windows: int) -> None:
+        """Windows came again that were recorded before."""
+        ...
+
+    def refused(self, reason: str) -> None:
+        """The rules refused a message; ``reason`` is one of a few texts."""
+        ...
+
+    def dead_letter(self, reason: str) -> None:
+        """A message could not be understood."""
+        ...
+
+    def retried(self) -> None:
+        """An action was sent again."""
+        ...
+
+    def failed(self) -> None:
+        """An action was given up."""
+        ...
+
+    def feedback(self, success: bool) -> None: ...  # noqa: FBT001  # what the sandbox said, yes or no
+
+    def restarted(self, actor: str) -> None:
+        """An actor broke and starts over."""
+        ...
+
+    def sessions(self, awake: int, open: int) -> None:  # noqa: A002  # as the gauge is called
+        """Sessions in memory, and sessions that are not over."""
+        ...
+
+    def policy(self, policy: str, result: str) -> None:
+        """Another policy is in charge, or was refused."""
+        ...
+
+    def note(self, event: str, **fields: Any) -> None:
+        """Something worth a line in the log."""
+        ...
+
+    def error(self, event: str, error: Exception, **fields: Any) -> None:
+        """Something went wrong, with its stack trace."""
+        ...

@@ -1,0 +1,55 @@
+"""`drlactors up` that kills itself at a chosen point: crashing.py POINT AFTER CONFIG."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from drlactors import wiring
+from drlactors.cli.up import up
+
+POINT, AFTER = sys.argv[1], int(sys.argv[2])
+_reached = 0
+
+
+def reach(point: str) -> None:
+    """Die here if this is the place and the time, as a power cut would: nothing is flushed, nobody is told."""
+    global _reached  # noqa: PLW0603  # one process, one count
+    if point == POINT:
+        _reached += 1
+        if _reached > AFTER:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class CrashingLog(wiring.PostgresEventLog):
+    def append(self, *args: Any, **kwargs: Any) -> Any:
+        reach("before-append")
+        stored = super().append(*args, **kwargs)
+        reach("after-append")
+        return stored
+
+
+class CrashingBus(wiring.NatsBus):
+    def consume(self, *args: Any, **kwargs: Any) -> None:
+        reach("before-consume")
+        super().consume(*args, **kwargs)
+        reach("after-consume")
+
+    def publish(self, actions: Any) -> None:
+        sending = list(actions)
+        if sending:
+            reach("before-dispatch")
+        super().publish(sending)
+        if sending:
+            reach("after-dispatch")
+
+    def replenish(self, messages: int) -> None:
+        reach("before-acknowledge")
+        super().replenish(messages)
+        reach("after-acknowledge")
+
+
+wiring.PostgresEventLog = CrashingLog  # type: ignore[misc]
+wiring.NatsBus = CrashingBus  # type: ignore[misc]
+up(config=(Path(sys.argv[3]),))

@@ -1,0 +1,103 @@
+"""The crash law: after any crash each window is recorded once, each action is carried out once, nothing is missing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drlactors.sandboxes.host import Host
+from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
+from drlactors.wiring import SystemClock, sandbox_link
+from tests.acceptance.harness import Crowd, SystemProcess, audit, servers, wait_for
+
+SESSIONS, WINDOWS = 12, 40
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedNats, EmbeddedPostgres]]:
+    yield from servers(tmp_path_factory.mktemp("servers"))
+
+
+@pytest.fixture
+def host(real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[Host]:
+    link = sandbox_link(real[0].url, "", None)
+    host = Host(link, "crowd", SystemClock(), resend_s=1.0)
+    yield host
+    host.close()
+    link.close()
+
+
+@pytest.fixture
+def system(tmp_path: Path, real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[SystemProcess]:
+    with SystemProcess(tmp_path / "system", real[0].url, real[1].dsn) as process:
+        yield process
+
+
+@pytest.mark.parametrize(
+    ("point", "after"),
+    [
+        ("before-consume", 0),
+        ("after-consume", 0),
+        ("before-append", 0),
+        ("before-append", 25),
+        ("after-append", 0),
+        ("after-append", 25),
+        ("before-acknowledge", 20),
+        ("after-acknowledge", 20),
+        ("before-dispatch", 10),
+        ("after-dispatch", 10),
+    ],
+)
+def test_killed_at(
+    point: str, after: int, system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    system.start(crash_at=point, after=after, wait=False)
+    crowd = Crowd(host, SESSIONS, WINDOWS)
+    crowd.play(0, WINDOWS // 2)
+    system.wait_dead(60)
+    crowd.play(WINDOWS // 2, WINDOWS)
+    system.start()
+    assert crowd.finish() == 0
+    assert system.stop() == 0
+    assert audit(real[1].dsn, crowd) == []
+
+
+def test_killed_again_and_again_under_load(
+    system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    crowd = Crowd(host, SESSIONS, WINDOWS)
+    for part in range(4):
+        system.start()
+        crowd.play(part * WINDOWS // 4, (part + 1) * WINDOWS // 4)
+        system.kill()
+    system.start()
+    assert crowd.finish() == 0
+    assert system.stop() == 0
+    assert audit(real[1].dsn, crowd) == []
+
+
+@pytest.mark.parametrize("victim", [0, 1], ids=["nats", "postgres"])
+def test_a_server_is_killed_under_load(
+    victim: int, system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    system.start()
+    crowd = Crowd(host, SESSIONS, WINDOWS)
+    crowd.play(0, WINDOWS // 2)
+    real[victim].kill()
+    real[victim].start()
+    crowd.play(WINDOWS // 2, WINDOWS)
+    assert crowd.finish() == 0
+    assert system.stop() == 0
+    assert audit(real[1].dsn, crowd) == []
+
+
+def test_a_clean_stop_leaves_nothing_behind(
+    system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    system.start()
+    crowd = Crowd(host, SESSIONS, WINDOWS)
+    crowd.play(0, WINDOWS)
+    wait_for(lambda: sum(session.unanswered() for session in crowd.sessions) == 0, 30, "all windows are answered")
+    assert system.stop() == 0
+    assert not system.up()
+    assert crowd.sessions and audit(real[1].dsn, crowd) == []

@@ -1,0 +1,121 @@
+"""The load for the fast line: sandboxes that send real windows as fast, or as evenly, as they are told.
+
+A process of its own: load.py NATS_URL SESSIONS BATCH RATE SECONDS IN_FLIGHT, where RATE is in windows/s and 0 means as
+fast as answers come. Prints one JSON object.
+"""
+
+import json
+import sys
+import threading
+import time
+from typing import Any
+from uuid import uuid4
+
+from drlactors.codec import sandbox
+from drlactors.domain.ids import SessionId
+from drlactors.domain.session import Artifact
+from drlactors.ports.bus import Kind
+from drlactors.sandboxes.recording import recordings
+from drlactors.wire.v1 import action_pb2, telemetry_pb2
+from drlactors.wiring import sandbox_link
+
+#: A window without an answer after so long counts as lost.
+PATIENCE_S = 30.0
+
+
+class Load:
+    """Messages are made before the clock starts; answers are counted, and one in ``sample`` is timed."""
+
+    def __init__(self, url: str, sessions: int, batch: int, sample: int) -> None:
+        self.link = sandbox_link(url, "", None)
+        self.sessions = [SessionId(uuid4()) for _ in range(sessions)]
+        self.batch = batch
+        self.sample = sample
+        self.answered = 0
+        self.latencies_ms: list[float] = []
+        self._sent_s: dict[tuple[SessionId, int], float] = {}
+        self._changed = threading.Condition()
+        self._windows = [window for one in recordings() for window in one.windows]
+        for session in self.sessions:
+            self.link.listen(session, lambda data, session=session: self._hear(session, data))
+
+    def start(self) -> None:
+        for session in self.sessions:
+            self.link.send(Kind.EPISODE, session, sandbox.start(session, "load", 1, Artifact("ab" * 32, "elf"), 250))
+        assert self.link.flush(PATIENCE_S)
+
+    def message(self, number: int, seq: int) -> bytes:
+        """The message of one session that begins with window ``seq``: windows of one recording, in order."""
+        at = number * 7919 + seq
+        seen = [
+            self._windows[(at + offset) % len(self._windows)]._replace(seq=seq + offset) for offset in range(self.batch)
+        ]
+        return sandbox.windows(self.sessions[number], "load", seen)
+
+    def _hear(self, session: SessionId, data: bytes) -> None:
+        message = action_pb2.Actions.FromString(data)
+        now_s = time.perf_counter()
+        with self._changed:
+            for decision in message.decisions:
+                self.answered += 1
+                sent_s = self._sent_s.pop((session, decision.seq), None)
+                if sent_s is not None:
+                    self.latencies_ms.append((now_s - sent_s) * 1000)
+            self._changed.notify_all()
+
+    def run(self, rate: float, seconds: float, in_flight: int) -> dict[str, Any]:
+        rounds = max(2, int((rate or 12_000 * max(1, self.batch / 4)) * seconds / self.batch / len(self.sessions)))
+        rounds = min(rounds, max(2, 400_000 // (self.batch * len(self.sessions))))
+        made = [
+            (number, turn * self.batch, self.message(number, turn * self.batch))
+            for turn in range(rounds)
+            for number in range(len(self.sessions))
+        ]
+        began_s = time.perf_counter()
+        sent = 0
+        for count, (number, seq, data) in enumerate(made):
+            now_s = time.perf_counter()
+            if now_s - began_s > seconds:
+                break
+            if rate:
+                due_s = began_s + count * self.batch / rate
+                if due_s > now_s:
+                    time.sleep(due_s - now_s)
+            else:
+                with self._changed:
+                    if not self._changed.wait_for(lambda: sent - self.answered < in_flight, PATIENCE_S):  # noqa: B023
+                        break
+            session = self.sessions[number]
+            if count % self.sample == 0:
+                self._sent_s[session, seq] = time.perf_counter()
+            self.link.send(Kind.TELEMETRY, session, data)
+            sent += self.batch
+        with self._changed:
+            self._changed.wait_for(lambda: self.answered >= sent, PATIENCE_S)
+        took_s = time.perf_counter() - began_s
+        self.latencies_ms.sort()
+        return {
+            "sent": sent,
+            "answered": self.answered,
+            "windows_per_s": self.answered / took_s,
+            "p50_ms": self._percentile(0.5),
+            "p99_ms": self._percentile(0.99),
+            "message_bytes": sum(len(data) for _, _, data in made[:200]) / max(1, len(made[:200])),
+        }
+
+    def _percentile(self, share: float) -> float:
+        if not self.latencies_ms:
+            return float("nan")
+        return self.latencies_ms[min(len(self.latencies_ms) - 1, int(share * len(self.latencies_ms)))]
+
+
+def main() -> None:
+    url, sessions, batch, rate, seconds, in_flight = sys.argv[1:]
+    load = Load(url, int(sessions), int(batch), sample=1 if float(rate) else 8)
+    load.start()
+    print(json.dumps(load.run(float(rate), float(seconds), int(in_flight))), flush=True)
+    load.link.close()
+
+
+if __name__ == "__main__":
+    main()
