@@ -14,7 +14,8 @@ def _fields() -> dict[str, FieldInfo]:
     found: dict[str, FieldInfo] = {}
     for section, outer in Settings.model_fields.items():
         kind = outer.annotation
-        assert isinstance(kind, type) and issubclass(kind, BaseModel)
+        assert isinstance(kind, type)
+        assert issubclass(kind, BaseModel)
         found |= {f"{section}.{key}": field for key, field in kind.model_fields.items()}
     return found
 

@@ -53,15 +53,7 @@ def _table(path: Path) -> dict[str, Any]:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise ConfigError([Problem(str(path), "", f"is not {kind}: {error}")]) from error
     if not isinstance(table, dict):
-        raise ConfigError(
-            [
-                Problem(
-                    str(path),
-                    "",
-                    f"{shown(table)} given, allowed: an object of sections",
-                )
-            ]
-        )
+        raise ConfigError([Problem(str(path), "", f"{shown(table)} given, allowed: an object of sections")])
     return table
 
 
@@ -86,11 +78,7 @@ def read_variables(environ: Mapping[str, str]) -> list[Found]:
     ours = {name.removeprefix(PREFIX): name for name in environ if name.startswith(PREFIX)}
     single = {key.replace(".", "_").upper(): key for key in keys.FIELDS}
     problems = [
-        Problem(
-            f"variable {ours[name]}",
-            single[name],
-            f"write it {PREFIX}{single[name].replace('.', '__').upper()}",
-        )
+        Problem(f"variable {ours[name]}", single[name], f"write it {PREFIX}{single[name].replace('.', '__').upper()}")
         for name in sorted(single.keys() & ours.keys())
     ]
     if problems:

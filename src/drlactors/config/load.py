@@ -70,9 +70,7 @@ def _collected(readers: Iterable[Callable[[], list[Found]]]) -> list[Found]:
     return found
 
 
-def _settled(
-    found: Iterable[Found],
-) -> tuple[Settings, dict[str, str], tuple[str, ...]]:
+def _settled(found: Iterable[Found]) -> tuple[Settings, dict[str, str], tuple[str, ...]]:
     tree: dict[str, dict[str, object]] = {section: {} for section in keys.SECTIONS}
     origins: dict[str, str] = {}
     warnings: dict[str, str] = {}
@@ -93,8 +91,4 @@ def _settled(
         raise invalid(error, origins) from None  # its own text could show a secret
     if problems := specification.disagreements(dimensions, len(settings.features.names)):
         raise ConfigError(problems)
-    return (
-        settings,
-        {key: origins[key] for key in keys.FIELDS},
-        tuple(warnings.values()),
-    )
+    return (settings, {key: origins[key] for key in keys.FIELDS}, tuple(warnings.values()))

@@ -6,14 +6,7 @@ Nothing here has a default: ``configs/base.toml`` has every value, ``configs/REA
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from drlactors.domain.features import DEFAULT_FEATURES, FEATURES
 
@@ -42,13 +35,7 @@ def _known_features(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Server(Section):
@@ -89,9 +76,10 @@ class Sessions(Section):
     window_ms: Annotated[int, Field(ge=10, le=60_000), RESTART]
     idle_passivate_s: Annotated[Seconds, LIVE]
     lost_after_s: Annotated[Seconds, LIVE]
-    reorder_windows: Annotated[Count, RESTART]
-    reorder_wait_ms: Annotated[Milliseconds, RESTART]
-    snapshot_every_events: Annotated[AtLeastOne, RESTART]
+    reorder_windows: Annotated[Count, LIVE]
+    reorder_wait_ms: Annotated[Milliseconds, LIVE]
+    snapshot_every_events: Annotated[AtLeastOne, LIVE]
+    group_windows: Annotated[AtLeastOne, LIVE]
     in_flight: Annotated[AtLeastOne, RESTART]
 
 
@@ -118,14 +106,14 @@ class Features(Section):
 
 class Model(Section):
     path: Annotated[Text, LIVE]
-    deadline_ms: Annotated[Milliseconds, LIVE]
-    max_late: Annotated[AtLeastOne, LIVE]
-    bench_s: Annotated[Seconds, LIVE]
+    deadline_ms: Annotated[Milliseconds, RESTART]
+    max_late: Annotated[AtLeastOne, RESTART]
+    bench_s: Annotated[Seconds, RESTART]
 
 
 class Dispatch(Section):
-    retry_s: Annotated[tuple[Seconds, ...], Field(strict=False, max_length=10), RESTART]
-    feedback_timeout_s: Annotated[Seconds, RESTART]
+    retry_s: Annotated[tuple[Seconds, ...], Field(strict=False, max_length=10), LIVE]
+    feedback_timeout_s: Annotated[Seconds, LIVE]
     rate_per_s: Annotated[float, Field(gt=0, le=1_000_000), LIVE]
     rate_burst: Annotated[AtLeastOne, LIVE]
 
@@ -169,9 +157,9 @@ class Tracing(Section):
 
 
 class Supervisor(Section):
-    backoff_initial_s: Annotated[Seconds, RESTART]
-    backoff_max_s: Annotated[Seconds, RESTART]
-    max_failures: Annotated[AtLeastOne, RESTART]
+    backoff_initial_s: Annotated[Seconds, LIVE]
+    backoff_max_s: Annotated[Seconds, LIVE]
+    max_failures: Annotated[AtLeastOne, LIVE]
 
     @model_validator(mode="after")
     def _backoff_grows(self) -> Self:

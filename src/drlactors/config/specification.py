@@ -33,11 +33,5 @@ def disagreements(given: Mapping[str, tuple[str, object]], features: int) -> lis
     for key, (where, value) in given.items():
         number, source = expected[key]
         if type(value) is not int or value != number:
-            problems.append(
-                Problem(
-                    where,
-                    key,
-                    f"{shown(value)} given, allowed: {number}, as {source} say",
-                )
-            )
+            problems.append(Problem(where, key, f"{shown(value)} given, allowed: {number}, as {source} say"))
     return problems
