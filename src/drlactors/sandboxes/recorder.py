@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,6 @@ from drlactors.sandboxes.recording import Recorded, Recording
 from drlactors.sandboxes.scratch import prepare
 from drlactors.sandboxes.service import Service
 
-#: The interpreter of the system, not ours: its paths are the same everywhere.
-PYTHON = "/usr/bin/python3"
 #: What the scratch home is called in the recordings.
 HOME = "/home/user"
 #: Folders that every Linux has (the Filesystem Hierarchy Standard); others belong to one machine.
@@ -27,6 +26,8 @@ EVERYWHERE = frozenset(
     {"bin", "dev", "etc", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "tmp", "usr", "var"}
 )
 _SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+#: The interpreter of the system where there is one: its paths are the same everywhere.
+PYTHON = shutil.which("python3", path=_SEARCH_PATH) or sys.executable
 _BEHAVIOURS = Path(__file__).parent / "behaviours"
 _SHELL = """\
 [ -n "$SCRATCH" ] && [ "$HOME" = "$SCRATCH" ] && [ "$(pwd -P)" = "$SCRATCH" ] || exit 3
