@@ -124,5 +124,5 @@ class RulePolicy:
         return tuple(
             rule.name
             for rule, columns, least in self._rules
-            if (vector[0, columns] >= least).all() and _WORTH[rule.stance, action] >= _WORTH[Stance.CALM, action]
+            if (vector[0, columns] >= least).all() and _WORTH[rule.stance, action] > _WORTH[Stance.CALM, action]
         )[:MOST_REASONS]
