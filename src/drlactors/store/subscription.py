@@ -23,27 +23,27 @@ class PolledSubscription:
         self._after = after
         self._forget = forget
         self._news = threading.Event()
-        self._closed = False
+        self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[list[Entry]]:
-        while not self._closed:
+        while not self._closed.is_set():
             self._news.clear()  # before reading: news that come meanwhile are asked for at once
             try:
                 entries = self._read(self._after, BATCH_ROWS)
             except LogUnreachable:
-                if self._closed:
+                if self._closed.is_set():
                     return  # the log was closed while we asked
                 raise
-            if entries and not self._closed:
+            if entries and not self._closed.is_set():
                 self._after = entries[-1].position
                 yield entries
-            elif not self._closed:
+            elif not self._closed.is_set():
                 self._news.wait(POLL_S)
 
     def wake(self) -> None:
         self._news.set()
 
     def close(self) -> None:
-        self._closed = True
+        self._closed.set()
         self._forget(self)
         self.wake()

@@ -1,0 +1,32 @@
+-- What migrations/ come to. To be read; a test compares it with a migrated database.
+
+CREATE SCHEMA eventlog;
+
+CREATE TABLE eventlog.migrations (
+    name text PRIMARY KEY,
+    sha256 text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE eventlog.stored_events (
+    originator_id uuid NOT NULL,            -- the stream
+    originator_version bigint NOT NULL,     -- of the row's first event; versions count events, from 1
+    topic text NOT NULL,                    -- the names and versions of the events in it, in order of first use
+    state bytea STORAGE EXTERNAL NOT NULL,  -- msgpack; see catalogue.md
+    notification_id bigserial NOT NULL,     -- the position in the whole log
+    PRIMARY KEY (originator_id, originator_version)
+);
+CREATE UNIQUE INDEX stored_events_notification_id_idx ON eventlog.stored_events (notification_id);
+
+CREATE TABLE eventlog.notification_tracking (
+    application_name text PRIMARY KEY,      -- a reader
+    notification_id bigint NOT NULL         -- how far it has come
+);
+
+CREATE TABLE eventlog.snapshots (
+    originator_id uuid NOT NULL,
+    revision text NOT NULL,                 -- of the state's shape and meaning: a program reads only its own
+    originator_version bigint NOT NULL,     -- the last event that the state knows of
+    state bytea NOT NULL,
+    PRIMARY KEY (originator_id, revision)
+);

@@ -1,0 +1,77 @@
+"""One row for each version of each event, as it was stored once: it has to be readable for ever.
+
+``python -m tests.contract.store.golden`` writes the missing ones; it never touches one that is there.
+"""
+
+import json
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from drlactors.domain import episode, instance, session
+from drlactors.domain.action import Action
+from drlactors.domain.ids import EpisodeId, SessionId
+from drlactors.domain.permission import Rules
+from drlactors.domain.session import Artifact, EndReason, LossCause, Outcome
+from drlactors.ports.log import Append, Event, Stream
+from drlactors.store.catalogue import CATALOGUE, Kind
+from drlactors.store.mapper import Mapper
+from drlactors.store.shape import shape
+from tests.contract.store.given import AT_US, SCHEMA_DIR, TRACEPARENT, recorded, selected
+
+GOLDEN_DIR = SCHEMA_DIR / "golden"
+STREAM_ID = UUID("11111111-2222-4333-8444-555555555555")
+OTHER_ID = UUID("66666666-7777-4888-9999-aaaaaaaaaaaa")
+ARTIFACT = Artifact(sha256="0123456789abcdef" * 4, kind="elf")
+SAMPLES: tuple[Event, ...] = (
+    session.Started("linux-1", 1, EpisodeId(OTHER_ID), ARTIFACT, 1_000, Rules(3, 1, 2, 4, 8)),
+    recorded(7),
+    session.TelemetryLost(8, 40, LossCause.OVERFLOW),
+    selected(7, Action.REVIEW),
+    session.FeedbackReceived(7, True, "isolated", "network closed"),
+    session.ActionFailed(7, 3, "no answer within 4 s"),
+    session.OutcomeReported(Outcome.MALICIOUS, "encrypted 40 files"),
+    session.Ended(EndReason.TERMINATED),
+    session.SessionLost(30_000),
+    episode.StageEntered(2, SessionId(OTHER_ID), ARTIFACT),
+    episode.StageConcluded(2, SessionId(OTHER_ID), None),
+    episode.EpisodeCompleted(episode.Verdict.FALSE_NEGATIVE),
+    instance.ConfigurationReloaded(("inference.late_ms", "rules.reviews"), ""),
+    instance.PolicyActivated("sha256:" + "ab" * 32, "the configured model changed"),
+    instance.PolicyRefused("models/first.onnx", "its checksum is another"),
+)
+
+
+def plain(value: Any) -> Any:
+    """An event as JSON shows it: fields by name, bytes in hexadecimal."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, UUID):
+        return str(value)
+    if hasattr(value, "_fields"):
+        return {name: plain(field) for name, field in value._asdict().items()}
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return value
+
+
+def append_of(event: Event) -> Append:
+    stream = Stream(CATALOGUE.by_type[type(event)].category, STREAM_ID)
+    return Append(stream, 4, (event,), AT_US, "message-1", TRACEPARENT)
+
+
+def golden(kind: Kind, event: Event) -> dict[str, Any]:
+    row = Mapper().row(append_of(event))
+    assert row.topic == str(kind)
+    return {"topic": row.topic, "shape": shape(kind.type), "state": row.state.hex(), "event": plain(event)}
+
+
+if __name__ == "__main__":
+    for sample in SAMPLES:
+        kind = CATALOGUE.by_type[type(sample)]
+        path = GOLDEN_DIR / f"{kind.name}.v{kind.version}.json"
+        if not path.exists():
+            path.write_text(json.dumps(golden(kind, sample), indent=2) + "\n")
+            print(path.name)
