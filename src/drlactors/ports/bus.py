@@ -38,6 +38,10 @@ class BusUnreachable(Exception):
     """The message bus cannot be reached."""
 
 
+class StreamReplaced(BusUnreachable):
+    """The inbound stream is not the one that the position counts in: ask for its identity and begin anew."""
+
+
 class Bus(Protocol):
     """The system's side of the bus. Methods may be called from any thread, and do not block unless they say so."""
 
@@ -49,7 +53,8 @@ class Bus(Protocol):
         """Deliver everything after a sequence, in order, never more than ``credit`` messages ahead. Blocks until begun.
 
         ``deliver`` is called on the bus's thread with what came together. What cannot be a delivery (its subject names
-        no session, it is too large) goes to the dead letters and costs no credit.
+        no session, it is too large) goes to the dead letters and costs no credit. Raises StreamReplaced, also when the
+        stream ends before ``after``: a machine that lost power may have forgotten its newest messages.
         """
         ...
 
@@ -69,6 +74,10 @@ class Bus(Protocol):
         """Put a message into the dead-letter stream."""
         ...
 
+    def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """The newest dead letters, oldest first. Blocks."""
+        ...
+
     def trim(self, through: int) -> None:
         """Let go of the inbound messages up to this sequence: the event log has them."""
         ...
@@ -82,7 +91,7 @@ class SandboxLink(Protocol):
     """A sandbox's side of the bus. Methods may be called from any thread."""
 
     def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
-        """Hand each Actions message of this session to ``on_actions``, on the link's thread. Blocks until subscribed."""
+        """Hand each Actions message of this session to ``on_actions``, on the link's thread. Blocks until begun."""
         ...
 
     def send(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "") -> None:

@@ -1,0 +1,126 @@
+"""A sandbox's side of the bus, on NATS."""
+
+import contextlib
+import uuid
+from collections.abc import Callable
+from itertools import count
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from drlactors.bus.bridge import Bridge
+from drlactors.bus.connection import Connection
+from drlactors.bus.credentials import Credentials
+from drlactors.bus.nats_bus import MAX_MESSAGE_BYTES
+from drlactors.bus.notices import Hook, Notices
+from drlactors.bus.publisher import Message, Publisher
+from drlactors.bus.room import Room
+from drlactors.bus.subjects import ROOT, Subjects
+from drlactors.domain.ids import SessionId
+from drlactors.ports.bus import BusUnreachable, Kind
+
+UNDER_WAY = 4096
+CLOSE_S = 5.0
+
+
+class NatsSandboxLink:
+    """Implements ``drlactors.ports.bus.SandboxLink``. Connects when made; raises BusUnreachable.
+
+    Needs no right on JetStream's API: publishing into its own subjects and reading its own inboxes is all it does.
+    ``send`` refuses a message of more than ``max_message_bytes`` at once, and raises when nothing was stored for
+    ``patience_s`` while ``under_way`` messages wait.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        credentials: Credentials | None = None,
+        root: str = ROOT,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        under_way: int = UNDER_WAY,
+        patience_s: float = 60.0,
+        connect_timeout_s: float = 10.0,
+        hook: Hook | None = None,
+    ) -> None:
+        self.notices = Notices(hook)
+        self._subjects = Subjects(root)
+        self._max_message_bytes = max_message_bytes
+        self._room = Room(under_way, patience_s)
+        self._connection = Connection(url, "drlactors-sandbox", credentials or Credentials(), self.notices)
+        loop = self._connection.loop
+        self._publisher = Publisher(
+            loop,
+            self.notices,
+            settled=lambda _: self._room.give(),
+            refused=lambda message, reason: self._room.refuse(f"{message.subject}: {reason}"),
+        )
+        self._bridge: Bridge[Message] = Bridge(loop, self._publisher.submit)
+        self._name = uuid.uuid4().hex
+        self._numbers = count(1)
+        self._listeners: dict[SessionId, Callable[[bytes], None]] = {}
+        self._subscriptions: dict[SessionId, Subscription] = {}
+        self._connection.open([self], connect_timeout_s)
+
+    def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
+        async def begin() -> None:
+            client = await self._connection.client()
+            self._listeners[session] = on_actions
+            await self._subscribe(client, session)
+            await client.flush()
+
+        self._connection.ask(begin())
+
+    def send(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "") -> None:
+        if len(data) > self._max_message_bytes:
+            raise BusUnreachable(
+                f"The message bus takes no message of {len(data)} bytes; {self._max_message_bytes} are allowed."
+            )
+        self._room.take()
+        subject = self._subjects.inbound(kind, session)
+        message = Message(subject, data, f"{self._name}.{next(self._numbers)}", session, traceparent)
+        if not self._bridge.put(message):
+            self._room.give()
+            raise BusUnreachable("The link to the message bus is closed.")
+
+    def flush(self, timeout_s: float) -> bool:
+        return self._room.wait_empty(timeout_s)
+
+    def forget(self, session: SessionId) -> None:
+        async def end() -> None:
+            self._listeners.pop(session, None)
+            subscription = self._subscriptions.pop(session, None)
+            if subscription is not None:
+                with contextlib.suppress(nats.errors.Error):
+                    await subscription.unsubscribe()
+
+        with contextlib.suppress(BusUnreachable):  # closed: nobody listens
+            self._connection.ask(end())
+
+    def close(self) -> None:
+        with contextlib.suppress(BusUnreachable):  # told to whoever sent
+            self.flush(CLOSE_S)
+        self._connection.close()
+
+    async def connected(self, client: Client) -> None:
+        """A Part of the connection: listening first, so that no answer to what is sent again is missed."""
+        self._subscriptions.clear()
+        for session in self._listeners:
+            await self._subscribe(client, session)
+        await self._publisher.connected(client)
+
+    def disconnected(self) -> None:
+        self._publisher.disconnected()
+
+    async def _subscribe(self, client: Client, session: SessionId) -> None:
+        on_actions = self._listeners[session]
+
+        async def arrived(message: Msg) -> None:
+            on_actions(message.data)
+
+        previous = self._subscriptions.pop(session, None)
+        if previous is not None:
+            await previous.unsubscribe()
+        self._subscriptions[session] = await client.subscribe(self._subjects.action(session), cb=arrived)
