@@ -1,0 +1,59 @@
+"""`drlactors`, `python -m drlactors`: runs one command, and says in one line what went wrong."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exits with the status that the command's result means."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    own, behind = (given[: given.index("--")], given[given.index("--") :]) if "--" in given else (given, [])
+    debug = "--debug" in own
+    sys.exit(run([argument for argument in own if argument != "--debug"] + behind, debug=debug))
+
+
+def run(arguments: Sequence[str], *, debug: bool = False) -> int:
+    """The exit status of one command."""
+    from cyclopts import CycloptsError
+
+    from drlactors.cli.app import app
+
+    try:
+        result = app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _told(str(error).strip(), USAGE)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough. What is still buffered must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except SystemExit as end:
+        return _told(end.code, USAGE) if isinstance(end.code, str) else end.code or DONE
+    except Exception as error:  # the last place that could put any error into words
+        if debug:
+            raise
+        return _failed(error)
+    return result if isinstance(result, int) else DONE
+
+
+def _failed(error: Exception) -> int:
+    from drlactors.config import ConfigError
+
+    if isinstance(error, ConfigError):
+        return _told(str(error), USAGE)
+    if type(error).__module__.startswith("drlactors."):
+        return _told(str(error) or (error.__doc__ or ""), FAILED)  # ours: its text is written for the reader
+    return _told(f"{type(error).__name__}: {error} (--debug shows where)", FAILED)
+
+
+def _told(text: str, status: int) -> int:
+    print(f"drlactors: {text}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    main()

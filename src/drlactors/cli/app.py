@@ -1,0 +1,82 @@
+"""The tree of commands: names, and where each is found. Their modules import what is heavy when they run."""
+
+import inspect
+import re
+
+from cyclopts import App, Parameter, default_name_transform
+
+#: Command -> the function that carries it out; its docstring is the command's help.
+COMMANDS = {
+    "up": "drlactors.cli.up:up",
+    "demo": "drlactors.cli.demo:demo",
+    "sessions": "drlactors.cli.log:sessions",
+    "events": "drlactors.cli.log:events",
+    "replay": "drlactors.cli.replay:replay",
+    "bench": "drlactors.cli.bench:bench",
+}
+GROUPS = {
+    "sandbox": (
+        "Be a sandbox: stream recorded or real programs to a running system.",
+        {
+            "play": "drlactors.cli.sandbox:play",
+            "run": "drlactors.cli.sandbox:run",
+            "record": "drlactors.cli.record:record",
+        },
+    ),
+    "policy": (
+        "Make a policy, and look at one.",
+        {"fit": "drlactors.cli.policy:fit", "show": "drlactors.cli.policy:show"},
+    ),
+    "config": (
+        "Check configuration files, and see what is in force.",
+        {"check": "drlactors.cli.config:check", "show": "drlactors.cli.config:show"},
+    ),
+}
+_EXAMPLES = re.compile(r"^Examples\n-+\n(.*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+HELP = """Decides, window by window, what to do about a sample that runs in a malware sandbox.
+
+Begin with `drlactors demo`. Every command says more with --help.
+"""
+EPILOGUE = (
+    "Exit status: 0 done, 1 a check failed, 2 wrong usage or configuration. --debug shows where an error came from."
+)
+
+
+def app() -> App:
+    """A fresh tree."""
+    plain = Parameter(name_transform=_option, negative=())
+    root = App(
+        "drlactors",
+        help=HELP,
+        help_epilogue=EPILOGUE,
+        help_format="markdown",
+        default_parameter=plain,
+        version=_version,
+    )
+    for name, target in COMMANDS.items():
+        root.command(target, name=name)
+        _explain(root[name])
+    for name, (says, commands) in GROUPS.items():
+        group = App(name, help=says)
+        for command, target in commands.items():
+            group.command(target, name=command)
+            _explain(group[command])
+        root.command(group)
+    return root
+
+
+def _explain(command: App) -> None:
+    """Show the docstring's examples, which cyclopts leaves out."""
+    found = _EXAMPLES.search(inspect.getdoc(command.default_command) or "")
+    command.help_epilogue = f"Examples:\n\n```\n{found[1].strip()}\n```" if found else ""
+
+
+def _option(name: str) -> str:
+    """``as_json`` cannot be called json in Python: that is the module's name."""
+    return "json" if name == "as_json" else default_name_transform(name)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("drlactors")

@@ -1,0 +1,46 @@
+"""What the instruments have to be told; the settings have these fields, and this room does not know the settings."""
+
+from typing import Protocol
+
+
+class LogOptions(Protocol):
+    @property
+    def level(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def rotate_bytes(self) -> int: ...
+    @property
+    def keep(self) -> int: ...
+    @property
+    def format(self) -> str: ...
+
+
+class MetricsOptions(Protocol):
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+
+
+class TracingOptions(Protocol):
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def ratio(self) -> float: ...
+
+
+class ServerOptions(Protocol):
+    @property
+    def instance(self) -> str: ...
+
+
+class Options(Protocol):
+    @property
+    def server(self) -> ServerOptions: ...
+    @property
+    def logging(self) -> LogOptions: ...
+    @property
+    def metrics(self) -> MetricsOptions: ...
+    @property
+    def tracing(self) -> TracingOptions: ...

@@ -1,0 +1,78 @@
+"""The command line as a person meets it: help, exit status, and one clear line for what went wrong."""
+
+import subprocess
+import sys
+
+import pytest
+
+from drlactors.__main__ import run
+from drlactors.cli.app import COMMANDS, GROUPS, app
+
+ALL = [(name,) for name in COMMANDS] + [(group, name) for group, (_, names) in GROUPS.items() for name in names]
+HEAVY = ("numpy", "onnxruntime", "torch", "nats", "psycopg", "pydantic", "structlog", "opentelemetry", "pykka")
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_every_command_has_help_to_learn_from(command, capsys):
+    assert run([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"drlactors {' '.join(command)}" in shown
+    assert len(shown.splitlines()) > 4
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom drlactors.__main__ import run\nrun(['--help'])\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "up" in done.stdout
+
+
+def test_examples_are_part_of_the_help(capsys):
+    run(["config", "check", "--help"])
+    assert "drlactors config check site.toml --environment prod" in capsys.readouterr().out
+
+
+def test_json_is_called_json(capsys):
+    run(["sessions", "--help"])
+    assert "--json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [["bogus"], ["config", "check", "--bogus"], ["bench", "bogus"]])
+def test_wrong_usage_is_one_line_and_status_2(given, capsys):
+    assert run(given) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("drlactors: ")
+    assert "bogus" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_what_breaks_is_told_in_one_line_unless_debugged(monkeypatch, capsys):
+    monkeypatch.setitem(COMMANDS, "break", f"{__name__}:fail")
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+    assert run(["break"]) == 1
+    assert capsys.readouterr().err == "drlactors: ZeroDivisionError: by nothing (--debug shows where)\n"
+    with pytest.raises(ZeroDivisionError):
+        run(["break"], debug=True)
+
+
+@pytest.mark.parametrize(("result", "status"), [("None", 0), ("0", 0), ("1", 1)])
+def test_a_command_s_number_is_the_exit_status(monkeypatch, result, status):
+    monkeypatch.setitem(COMMANDS, "give", f"{__name__}:give")
+    assert run(["give", result]) == status
+
+
+def test_the_tree_is_made_anew_each_time():
+    assert app() is not app()
+
+
+def fail() -> None:
+    """Break."""
+    raise ZeroDivisionError("by nothing")
+
+
+def give(result: str) -> int | None:
+    """Give a number."""
+    return None if result == "None" else int(result)
