@@ -22,14 +22,18 @@ from drlactors.learner.transitions import Sample, Table, Task, split, table
 
 
 class Settings(NamedTuple):
-    """How it learns. Seeded: all randomness comes from ``seed``."""
+    """How it learns. Seeded: all randomness comes from ``seed``.
+
+    Iterations and decay were chosen on the shipped recordings, by three splits within what is learned from, never by
+    what is held out: mean reward .04 a session, against -.31 with 80 iterations and a decay of 1e-4 (learned by heart).
+    """
 
     seed: int = 0
     hidden: tuple[int, ...] = (64, 64)
-    iterations: int = 80  # a session of 80 windows is backed up from its end to its start
+    iterations: int = 40  # a session's end is felt this many windows before it
     batch: int = 512
     learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-2
     held_out: float = 0.2  # of the artifacts
 
 

@@ -1,0 +1,211 @@
+"""How long a decision takes, from a window to an action, beside the bare matrix products and the bare ONNX Runtime."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from drlactors.domain.action import Action
+from drlactors.domain.features import FeatureSchema, Vectors, row
+from drlactors.domain.permission import Rules, best, permitted
+from drlactors.domain.session import Artifact, Progress, Started, State
+from drlactors.domain.telemetry import Telemetry, Window
+from drlactors.inference import RulePolicy, Serving, load_model
+from tests.unit.inference.models import sound
+
+ROUNDS = 5  # what is compared runs in alternation
+BATCHES = (1, 8, 16, 64, 256, 1024)
+CALLS = 2000  # a round, of each
+SWAPS = 100
+BARE = "bare onnxruntime"
+
+Layers = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+
+SCHEMA = FeatureSchema()
+WINDOW = Window(
+    7,
+    250,
+    0,
+    Telemetry(
+        syscall_count=5214,
+        syscall_types=("read", "openat", "mprotect", "close", "write", "unlink", "connect", "clone"),
+        file_read_count=61,
+        file_write_count=40,
+        file_delete_count=12,
+        accessed_paths=tuple(f"/home/user/documents/{number}.txt" for number in range(32)),
+        network_connections=3,
+        bytes_sent=123_456,
+        bytes_received=789,
+        contacted_ips=("127.0.0.1", "127.0.0.2"),
+        child_processes=2,
+        cpu_usage=0.7,
+        memory_usage=8.1e7,
+    ),
+)
+STATE = State(
+    Started("sandbox", 1, None, Artifact("0" * 64, "elf"), 250, Rules(3, 1, 1, 2, 0)),  # type: ignore[arg-type]
+    Progress(seq=7, windows=8, elapsed_ms=2000, syscalls=40_000, changes=300, connections=12),
+)
+
+
+class Figure(NamedTuple):
+    name: str
+    value: float
+    unit: str
+    compared_with: str
+
+
+class SystemClock:
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+
+def run() -> list[dict[str, object]]:
+    """Name, value, unit and what it is compared with; latencies in microseconds."""
+    with TemporaryDirectory() as folder:
+        figures: list[Figure] = []
+        for hidden in ((64, 64), (256, 256)):
+            path = sound(Path(folder), hidden, seed=hidden[0])
+            figures += _latencies(path, hidden) + _throughput(path, hidden)
+        figures += _swaps(Path(folder))
+    return [figure._asdict() for figure in figures]
+
+
+def _latencies(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
+    policy, rules, bare, layers = load_model(path, SCHEMA), RulePolicy(SCHEMA), _bare(path), _layers(hidden)
+    serving = Serving(policy, rules, deadline_s=1.0, max_late=3, bench_s=30.0, clock=SystemClock())
+    one = SCHEMA.vectors([row(STATE, WINDOW)])
+
+    def decision() -> None:
+        vectors = SCHEMA.vectors([row(STATE, WINDOW)])
+        best(serving.rank(vectors, 0.0).values[0].tolist(), permitted(STATE))
+
+    spent_us = [_spent_us(decision) for _ in range(CALLS * ROUNDS)]
+    spent = f"{_size(hidden)}: decision, one window, CPU time, p99"  # on a machine that others use too, the truer one
+    took_us = _alternate(
+        {
+            "decision (row, vectors, rank, select)": decision,
+            "row and vectors": lambda: SCHEMA.vectors([row(STATE, WINDOW)]),
+            "rank": lambda: policy.rank(one),
+            "rationale": lambda: policy.because(one, Action.ISOLATE),
+            "rules": lambda: rules.rank(one),
+            BARE: lambda: bare.run(None, {"state": one}),
+            "bare numpy": lambda: _products(layers, one),
+        },
+        CALLS,
+    )
+    return [Figure(spent, float(np.percentile(spent_us, 99)), "us", "")] + [
+        Figure(f"{_size(hidden)}: {name}, one window, p{part}", float(np.percentile(times, part)), "us", BARE)
+        for name, times in took_us.items()
+        for part in (50, 99)
+    ]
+
+
+def _throughput(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
+    policy, bare, layers = load_model(path, SCHEMA), _bare(path), _layers(hidden)
+    found = []
+    for rows in BATCHES:
+        vectors = np.random.default_rng(rows).random((rows, len(SCHEMA.names)), dtype=np.float32)
+        took_us = _alternate(
+            {
+                "rank": partial(policy.rank, vectors),
+                BARE: partial(bare.run, None, {"state": vectors}),
+                "bare numpy": partial(_products, layers, vectors),
+            },
+            max(20, CALLS // rows),
+        )
+        found += [
+            Figure(f"{_size(hidden)}: {name}, {rows} at once", rows / float(np.median(times)) * 1e6, "rows/s", BARE)
+            for name, times in took_us.items()
+        ]
+    return found
+
+
+def _swaps(folder: Path) -> list[Figure]:
+    """Two models in turn, verified anew each time, as a hot reload does it."""
+    paths = [folder / "m64.onnx", folder / "m256.onnx"]
+    rules = RulePolicy(SCHEMA)
+    serving = Serving(None, rules, deadline_s=1.0, max_late=3, bench_s=30.0, clock=SystemClock())
+    one = SCHEMA.vectors([row(STATE, WINDOW)])
+
+    def swap(number: int) -> None:
+        serving.swap(load_model(paths[number % 2], SCHEMA))
+        serving.rank(one, 0.0)
+
+    for number in range(10):  # what the allocator takes once is no leak
+        swap(number)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    took_us = [_timed_us(partial(swap, number)) for number in range(SWAPS)]
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    bare_us = _alternate({BARE: lambda: _bare(paths[0])}, SWAPS // ROUNDS)[BARE]
+    return [
+        Figure("verified load, probe and swap, p50", float(np.percentile(took_us, 50)) / 1000, "ms", "bare load"),
+        Figure("verified load, probe and swap, p99", float(np.percentile(took_us, 99)) / 1000, "ms", "bare load"),
+        Figure("bare load, p50", float(np.percentile(bare_us, 50)) / 1000, "ms", ""),
+        Figure(f"memory gained over {SWAPS} swaps", grown / (1024 if sys.platform != "darwin" else 1 << 20), "MiB", ""),
+    ]
+
+
+def _alternate(contenders: dict[str, Callable[[], object]], calls: int) -> dict[str, list[float]]:
+    """Microseconds of every call of each, the contenders taking turns."""
+    took: dict[str, list[float]] = {name: [] for name in contenders}
+    for contender in contenders.values():
+        contender()
+    for _ in range(ROUNDS):
+        for name, contender in contenders.items():
+            took[name] += [_timed_us(contender) for _ in range(calls)]
+    return took
+
+
+def _timed_us(call: Callable[[], object]) -> float:
+    began_ns = time.perf_counter_ns()
+    call()
+    return (time.perf_counter_ns() - began_ns) / 1000
+
+
+def _spent_us(call: Callable[[], object]) -> float:
+    began_ns = time.thread_time_ns()
+    call()
+    return (time.thread_time_ns() - began_ns) / 1000
+
+
+def _bare(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+
+def _layers(hidden: tuple[int, ...]) -> Layers:
+    dice, sizes = np.random.default_rng(0), (len(SCHEMA.names), *hidden, len(Action))
+    return [
+        (dice.random((before, after), dtype=np.float32), dice.random(after, dtype=np.float32))
+        for before, after in pairwise(sizes)
+    ]
+
+
+def _products(layers: Layers, vectors: Vectors) -> Vectors:
+    for weight, bias in layers[:-1]:
+        vectors = np.maximum(vectors @ weight + bias, 0)
+    weight, bias = layers[-1]
+    return vectors @ weight + bias
+
+
+def _size(hidden: tuple[int, ...]) -> str:
+    return "-".join(map(str, (len(SCHEMA.names), *hidden, len(Action))))
+
+
+if __name__ == "__main__":
+    for figure in run():
+        print(f"{figure['name']:<60} {figure['value']:>14,.1f} {figure['unit']}")
