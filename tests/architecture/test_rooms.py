@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "drlactors"
 MAX_LINES = 400
-#: Where a broad ``except`` may stand: what is caught there is recorded and the rest goes on, or put into words at the end.
+#: Where a broad ``except`` may stand: what is caught there is recorded and the rest goes on, or it is the last word.
 MAY_CATCH_ALL = ("__main__.py", "wiring.py", "actors/dispatched.py", "actors/supervisor.py")
 SERVING = ("actors", "bus", "codec", "console", "domain", "gateway", "inference", "patterns", "ports", "store", "wire")
 HEAVY = {"eventsourcing", "grpc", "nats", "numpy", "onnx", "onnxruntime", "opentelemetry", "psycopg", "torch"}
