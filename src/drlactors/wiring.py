@@ -103,6 +103,20 @@ class System:
     ) -> None:
         self.stop()
 
+    def wait_quiet(self, timeout_s: float, still_s: float = 0.3) -> bool:
+        """Wait until nothing is in flight and nothing was appended for ``still_s``; False when time is up."""
+        clock, pause = self.line.clock, Event()
+        until_s = clock.monotonic_s() + timeout_s
+        head, since_s = -1, clock.monotonic_s()
+        while clock.monotonic_s() < until_s:
+            now = self.log.head()
+            if now != head or self.line.ledger.unsettled():
+                head, since_s = now, clock.monotonic_s()
+            elif clock.monotonic_s() - since_s >= still_s:
+                return True
+            pause.wait(0.02)
+        return False
+
     def _start(self, stack: ExitStack) -> Addresses:
         settings = self.settings
         instruments = stack.enter_context(Instruments(settings, ready=self._ready))

@@ -21,7 +21,7 @@ from drlactors.domain.telemetry import Window
 from drlactors.ports.log import Category, Stream
 from drlactors.sandboxes.host import Done, Host, HostedSession
 from drlactors.sandboxes.recording import Recording, recordings
-from drlactors.store import PostgresEventLog
+from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
 UP_S = 60.0
@@ -134,6 +134,9 @@ class Crowd:
             for session, template in zip(self.sessions, self._templates, strict=True):
                 session.send([template[seq]])
 
+    def unanswered(self) -> int:
+        return sum(session.unanswered() for session in self.sessions)
+
     def finish(self, timeout_s: float = 60.0) -> int:
         """End all sessions once they are answered; how many windows never were."""
         until_s = time.monotonic() + timeout_s
@@ -142,7 +145,7 @@ class Crowd:
         for session in self.sessions:
             session.report(Outcome.BENIGN)
             session.end(EndReason.FINISHED)
-        return sum(session.unanswered() for session in self.sessions)
+        return self.unanswered()
 
 
 def _templates(sessions: int, windows: int) -> list[list[Window]]:
@@ -161,7 +164,7 @@ def _window(recording: Recording, seq: int) -> Window:
 def audit(dsn: str, crowd: Crowd) -> list[str]:
     """Everything that is not as it should be: each window recorded once and answered once, each action done once."""
     faults: list[str] = []
-    log = PostgresEventLog(dsn, share("eventstore") / "migrations")
+    log = PostgresEventLog(dsn, schema_dir=share("eventstore"))
     for session in crowd.sessions:
         recorded: Counter[int] = Counter()
         selected: Counter[int] = Counter()

@@ -50,7 +50,7 @@ def demo(*, seconds: float = 30.0, sessions: int = 60, speed: float = 1.0, data_
             )
             played = _show(console, player, board, seconds, sessions)
             unanswered = _settle(played)
-            system.quiet(timeout_s=20.0)
+            system.wait_quiet(timeout_s=20.0)
             _summarise(console, system, played, board, unanswered)
             host.close()
             link.close()

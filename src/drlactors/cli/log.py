@@ -116,7 +116,7 @@ def events(
         except KeyboardInterrupt:
             return
         except BrokenPipeError:
-            sys.stdout = None  # type: ignore[assignment]  # the reader has seen enough; nothing is left to flush to
+            sys.stdout = None  # the reader has seen enough; nothing is left to flush to
 
 
 def _print(entry: Any, version: int, event: Any, *, as_json: bool) -> None:

@@ -75,12 +75,14 @@ def play(
 def chosen(names: Sequence[str], sessions: int) -> list[Any]:
     """The recordings to play: those named, and so many of stage 1 with the stage 2 that belongs to them."""
     from itertools import cycle, islice
+    from random import Random
 
     from drlactors.sandboxes.recording import recordings
 
     found = [one for one in recordings() if not names or any(name in one.name for name in names)]
     if not found:
         raise SystemExit(f"no recording has a name with {', '.join(names)} in it")
+    Random(0).shuffle(found)  # the collection is sorted by class; everybody sees the same mixture
     first = [one for one in found if one.stage == 1]
     second = [one for one in found if one.stage == 2]
     return [*(islice(cycle(first), sessions) if sessions else first), *second]
@@ -99,7 +101,7 @@ def summary(played: Sequence[Any]) -> Any:
 
     from drlactors.domain.action import Action
 
-    table = Table("stage", "class", "sessions", "stopped", "windows", *[action.name.lower() for action in Action])
+    table = Table("stage", "class", "run", "stopped", "windows", *[action.name.lower()[:10] for action in Action])
     for stage in (1, 2):
         for malicious in (True, False):
             some = [one for one in played if one.recording.stage == stage and one.recording.malicious is malicious]
@@ -201,7 +203,7 @@ def run(
             stopped = hosted.stopped
             hosted.report(Outcome.MALICIOUS if stopped else Outcome.BENIGN, "what the policy concluded")
             hosted.end(EndReason.TERMINATED if stopped else EndReason.FINISHED)
-            ended = program_run.ended()
+            ended = program_run.ended
     finally:
         host.close()
         link.close()
