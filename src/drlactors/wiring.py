@@ -121,6 +121,9 @@ class System:
         settings = self.settings
         instruments = stack.enter_context(Instruments(settings, ready=self._ready))
         self.observer = instruments.observer
+        self._set_level = instruments.logs.set_level
+        for text in self._loaded.warnings:
+            self.observer.note("configuration.warning", text=text)
         self.addresses = _servers(settings, self.data_dir, stack, instruments.url)
         self.log = log = open_log(self.addresses.postgres_dsn)
         stack.callback(log.close)
@@ -144,6 +147,7 @@ class System:
             bus=bus,
             clock=clock,
             observer=self.observer,
+            tracer=instruments.tracing,
             ledger=ledger,
             schema=schema,
             limits=limits(settings),
@@ -220,6 +224,7 @@ class System:
     def _reloaded(self, reload: Reload) -> None:
         self.settings = reload.new
         self.line.limits = limits(reload.new)
+        self._set_level(reload.new.logging.level)
         if "model.path" in reload.changed:
             self._swap(reload.new.model.path)
         self.observer.note("configuration.reloaded", changed=reload.changed, restart=reload.restart)
@@ -261,7 +266,7 @@ def limits(settings: Settings) -> Limits:
         idle_passivate_s=sessions.idle_passivate_s,
         lost_after_s=sessions.lost_after_s,
         snapshot_every_events=sessions.snapshot_every_events,
-        group_windows=256,
+        group_windows=sessions.group_windows,
         retry_s=dispatch.retry_s,
         answer_timeout_s=dispatch.feedback_timeout_s,
         actions_per_s=dispatch.rate_per_s,

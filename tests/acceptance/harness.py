@@ -124,9 +124,7 @@ class Crowd:
             self.carried[session, action] += 1
             return Done()
 
-        return host.open(
-            session, stage=1, artifact=Artifact("ab" * 32, "elf"), window_ms=250, carry_out=carry_out
-        )
+        return host.open(session, stage=1, artifact=Artifact("ab" * 32, "elf"), window_ms=250, carry_out=carry_out)
 
     def play(self, first: int, last: int) -> None:
         """Send windows ``first`` to ``last`` - 1 of every session, one message each."""
@@ -151,10 +149,7 @@ class Crowd:
 def _templates(sessions: int, windows: int) -> list[list[Window]]:
     """Real windows, malicious ones among them, so that actions other than going on are selected."""
     some = sorted((one for one in recordings() if len(one.windows) >= 8), key=lambda one: not one.malicious)
-    return [
-        [_window(some[number % len(some)], seq) for seq in range(windows)]
-        for number in range(sessions)
-    ]
+    return [[_window(some[number % len(some)], seq) for seq in range(windows)] for number in range(sessions)]
 
 
 def _window(recording: Recording, seq: int) -> Window:
@@ -186,8 +181,12 @@ def audit(dsn: str, crowd: Crowd) -> list[str]:
                         faults.append(f"{session.id}: {event}")
         wanted = Counter(range(crowd.windows))
         if recorded != wanted or selected != wanted:
-            faults.append(f"{session.id}: recorded {dict(recorded - wanted)} too many, {dict(wanted - recorded)} missing")
-        done = Counter({action: crowd.carried[session.id, action] for action in Action if crowd.carried[session.id, action]})
+            faults.append(
+                f"{session.id}: recorded {dict(recorded - wanted)} too many, {dict(wanted - recorded)} missing"
+            )
+        done = Counter(
+            {action: crowd.carried[session.id, action] for action in Action if crowd.carried[session.id, action]}
+        )
         if done != expected:
             faults.append(f"{session.id}: carried out {dict(done)}, selected {dict(expected)}")
     log.close()

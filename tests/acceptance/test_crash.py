@@ -55,7 +55,9 @@ def test_killed_at(
     crowd = Crowd(host, SESSIONS, WINDOWS)
     for seq in range(WINDOWS):
         crowd.play(seq, seq + 1)
-        wait_for(lambda: crowd.unanswered() == 0 or not system.alive(), 60, "a round is answered, or the system is dead")
+        wait_for(
+            lambda: crowd.unanswered() == 0 or not system.alive(), 60, "a round is answered, or the system is dead"
+        )
     assert not system.alive(), f"it never came to {point}"
     system.start()
     assert crowd.finish() == 0

@@ -16,7 +16,7 @@ from drlactors.domain.ids import SessionId
 from drlactors.domain.session import Artifact
 from drlactors.ports.bus import Kind
 from drlactors.sandboxes.recording import recordings
-from drlactors.wire.v1 import action_pb2, telemetry_pb2
+from drlactors.wire.v1 import action_pb2
 from drlactors.wiring import sandbox_link
 
 #: A window without an answer after so long counts as lost.

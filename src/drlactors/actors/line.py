@@ -14,7 +14,7 @@ from drlactors.domain.session import Ended, OutcomeReported, SessionLost, Starte
 from drlactors.ports.bus import Bus
 from drlactors.ports.clock import Clock
 from drlactors.ports.log import Entry, EventLog
-from drlactors.ports.observer import Observer
+from drlactors.ports.observer import Observer, Tracer
 
 #: What the coordinator hears of: the turns of a session's life, each alone in its append, and what it wrote itself.
 LIFE = (Started, OutcomeReported, Ended, SessionLost, StageEntered, StageConcluded, EpisodeCompleted)
@@ -56,6 +56,7 @@ class Line:
         bus: Bus,
         clock: Clock,
         observer: Observer,
+        tracer: Tracer,
         ledger: Ledger,
         schema: FeatureSchema,
         limits: Limits,
@@ -66,6 +67,7 @@ class Line:
         self.bus = bus
         self.clock = clock
         self.observer = observer
+        self.tracer = tracer
         self.ledger = ledger
         self.schema = schema
         self.limits = limits

@@ -1,6 +1,7 @@
 """The writer: group commit across sessions, and everything else that has to wait for the log."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from drlactors.actors.dispatched import DispatchedActor
@@ -61,7 +62,8 @@ class WriterActor(DispatchedActor):
         appends = [store.append for store in stores]
         marks = {self._consumer: line.ledger.through(), **{name: through() for name, through in line.followers.items()}}
         try:
-            positions = self._until_reachable(lambda: line.log.append(appends, marks))
+            with self._spans(stores):
+                positions = self._until_reachable(lambda: line.log.append(appends, marks))
         except LogError as error:
             self._isolate(stores, error)
             return
@@ -83,6 +85,19 @@ class WriterActor(DispatchedActor):
         line.observer.appended(len(entries), events, line.clock.monotonic_s() - began_s)
         line.observer.windows(windows)
         line.follow(entries)
+
+    def _spans(self, stores: list[Store]) -> ExitStack:
+        """A span for each append whose message was sampled where it was sent; none for the rest."""
+        spans = ExitStack()
+        for store in stores:
+            if store.append.traceparent:
+                stream, _, events, *_ = store.append
+                span = self._line.tracer.span(
+                    "append", store.append.traceparent, **{"drl.stream": str(stream), "drl.events": len(events)}
+                )
+                if span is not None:
+                    spans.enter_context(span)
+        return spans
 
     def _isolate(self, stores: list[Store], error: LogError) -> None:
         """Something in the batch cannot be stored: find it by storing each alone, and bury what it came from."""

@@ -28,6 +28,8 @@ REQUEST_EXPIRES_S = 30.0
 #: More than the largest message a server takes (64 MB at most, 8 MB in ours): each request can carry at least one.
 REQUEST_BYTES = 64 << 20
 AHEAD_BYTES = 64 << 20
+#: Said with status 409 when a request that bounds its bytes has run out of messages or of bytes.
+REQUEST_OVER = ("Batch Completed", "Message Size Exceeds MaxBytes")
 TRACEPARENT_LENGTH = 128  # W3C: 55 in version 00, later ones may be longer
 
 Bury = Callable[[str, int, str, bytes], None]  # subject, sequence, reason, data
@@ -202,7 +204,7 @@ class Pull:
         if status == "100":
             return  # a heartbeat
         description = headers.get("Description", "")
-        if status == "408" or (status == "409" and "MaxBytes" in description):
+        if status == "408" or (status == "409" and description in REQUEST_OVER):
             self.credit.requested = max(0, self.credit.requested - int(headers.get("Nats-Pending-Messages", "0")))
             self._start(self._request())
         else:

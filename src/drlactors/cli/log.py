@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 
-def sessions(*, config: tuple[Path, ...] = (), limit: int = 20, as_json: bool = False, data_dir: Path | None = None) -> None:
+def sessions(
+    *, config: tuple[Path, ...] = (), limit: int = 20, as_json: bool = False, data_dir: Path | None = None
+) -> None:
     """List sessions, the newest first: their state, windows, last action, outcome.
 
     Parameters

@@ -6,7 +6,11 @@ from uuid import UUID
 
 def replay(
     *,
-    config: tuple[Path, ...] = (), verify: bool = False, session: UUID | None = None, since: int = 0, data_dir: Path | None = None
+    config: tuple[Path, ...] = (),
+    verify: bool = False,
+    session: UUID | None = None,
+    since: int = 0,
+    data_dir: Path | None = None,
 ) -> int:
     """Read the log and fold every session again; with --verify, reach every decision again, bit for bit.
 

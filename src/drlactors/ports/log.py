@@ -89,12 +89,16 @@ class EventLog(Protocol):
 
         Returns the log position of each append, None for a stale one: its stream has other events at that version.
         Repeating an append that was stored returns the position it has. A position that is lower than the one
-        remembered is not taken. Raises LogUnreachable.
+        remembered is not taken. An append that follows a stale one of the same call is stale too; across calls the
+        writer has to see to that. Raises LogUnreachable, and ValueError for an append of no events.
         """
         ...
 
     def read(self, after: int, limit: int) -> list[Entry]:
-        """The next entries of all streams in the order of their positions, without gaps that could still fill."""
+        """The next entries of all streams in the order of their positions, without gaps that could still fill.
+
+        At most ``limit``, fewer when they are large; none only at the end.
+        """
         ...
 
     def stream(self, stream: Stream, after: int = 0) -> Iterator[Entry]:
@@ -125,7 +129,10 @@ class EventLog(Protocol):
 
 
 class Subscription(Protocol):
-    """Batches of entries; blocks while there are none, ends after ``close`` (which any thread may call)."""
+    """Batches of entries; blocks while there are none, ends after ``close`` (which any thread may call).
+
+    Raises LogUnreachable; iterating again goes on behind the last batch that was given.
+    """
 
     def __iter__(self) -> Iterator[list[Entry]]: ...
 

@@ -1,6 +1,7 @@
-"""What the rooms tell whoever watches: counts by the batch, and words by the event."""
+"""What the rooms tell whoever watches: counts by the batch, words by the event, spans by the sampled message."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 
@@ -49,7 +50,7 @@ class Observer(Protocol):
         """An action was given up."""
         ...
 
-    def feedback(self, success: bool) -> None: ...  # noqa: FBT001  # what the sandbox said, yes or no
+    def feedback(self, success: bool) -> None: ...  # what the sandbox said, yes or no
 
     def restarted(self, actor: str) -> None:
         """An actor broke and starts over."""
@@ -69,4 +70,10 @@ class Observer(Protocol):
 
     def error(self, event: str, error: Exception, **fields: Any) -> None:
         """Something went wrong, with its stack trace."""
+        ...
+
+
+class Tracer(Protocol):
+    def span(self, name: str, traceparent: str, **attributes: Any) -> AbstractContextManager[object] | None:
+        """A span below a sandbox's, None where that is not sampled: most are not."""
         ...

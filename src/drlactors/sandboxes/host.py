@@ -134,8 +134,8 @@ class HostedSession:
         self._unanswered: dict[int, tuple[Window, float, float]] = {}  # by seq: window, sent first, sent last
         self._answers: dict[str, bytes] = {}  # by action id: the feedback, once the action was carried out
 
-    def send(self, windows: Iterable[Window]) -> None:
-        """Send windows in the order of their sequence numbers, as one message."""
+    def send(self, windows: Iterable[Window], traceparent: str = "") -> None:
+        """Send windows in the order of their sequence numbers, as one message; ``traceparent`` where it is sampled."""
         batch = list(windows)
         now_s = self._host.clock.monotonic_s()
         with self._changed:
@@ -146,7 +146,7 @@ class HostedSession:
                 del self._unanswered[seq]
         if surplus:
             self._tell(Kind.EPISODE, wire.loss(self.id, self._host.sandbox, surplus[0], surplus[-1]))
-        self._tell(Kind.TELEMETRY, wire.windows(self.id, self._host.sandbox, batch))
+        self._tell(Kind.TELEMETRY, wire.windows(self.id, self._host.sandbox, batch), traceparent)
 
     def report(self, outcome: Outcome, detail: str = "") -> None:
         self._tell(Kind.EPISODE, wire.report(self.id, self._host.sandbox, outcome, detail))
@@ -216,5 +216,5 @@ class HostedSession:
             batch = [window for window, _ in late[at : at + 64]]
             self._tell(Kind.TELEMETRY, wire.windows(self.id, self._host.sandbox, batch))
 
-    def _tell(self, kind: Kind, data: bytes) -> None:
-        self._host.link.send(kind, self.id, data)
+    def _tell(self, kind: Kind, data: bytes, traceparent: str = "") -> None:
+        self._host.link.send(kind, self.id, data, traceparent)

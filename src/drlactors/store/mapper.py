@@ -25,35 +25,33 @@ class _Topic(NamedTuple):
 
 
 class Mapper:
-    """Encodes and decodes: 1 us an event each way, in rows of 64. May be called from any thread."""
+    """Encodes (0.5 us an event in rows of 64) and decodes (1.8 us). May be called from any thread."""
 
     def __init__(self, catalogue: Catalogue = CATALOGUE) -> None:
         self._catalogue = catalogue
-        self._labels = {type_: str(kind) for type_, kind in catalogue.by_type.items()}
-        self._categories = {type_: kind.category for type_, kind in catalogue.by_type.items()}
-        self._topics: dict[str, _Topic] = {}  # grows with the combinations that occur: some dozens
+        # Both grow with the combinations of events that occur in one row: some dozens.
+        self._written: dict[tuple[type, ...], tuple[str, Category]] = {}
+        self._read: dict[str, _Topic] = {}
 
     def row(self, append: Append) -> StoredEvent:
         """Raises ValueError for an append without events or with events of another category than its stream's."""
-        if not append.events:
-            raise ValueError(f"an append to {append.stream} without events")
         indices: dict[type, int] = {}
         pairs = [(indices.setdefault(type(event), len(indices)), event) for event in append.events]
-        category = append.stream.category
-        if any(self._categories[type_] is not category for type_ in indices):
-            names = " ".join(self._labels[type_] for type_ in indices)
-            raise ValueError(f"{names} cannot be appended to {append.stream}")
+        types = tuple(indices)
+        topic, category = self._written.get(types) or self._spell(types)
+        if category is not append.stream.category:
+            raise ValueError(f"{topic} cannot be appended to {append.stream}")
         return StoredEvent(
             originator_id=append.stream.id,
             originator_version=append.after + 1,
-            topic=" ".join(self._labels[type_] for type_ in indices),
+            topic=topic,
             state=_ENCODER.encode((ROW_FORMAT, append.at_us, append.causation, append.traceparent, pairs)),
         )
 
     def entry(self, row: Notification) -> Entry:
         """Raises EventUnreadable, which names what cannot be read."""
         _, at_us, causation, traceparent, pairs = _opened(row)
-        topic = self._topics.get(row.topic) or self._learn(row.topic)
+        topic = self._read.get(row.topic) or self._learn(row.topic)
         readers = topic.readers
         index = 0
         try:
@@ -71,16 +69,24 @@ class Mapper:
         )
 
     def category(self, row: StoredEvent) -> Category:
-        return (self._topics.get(row.topic) or self._learn(row.topic)).category
+        return (self._read.get(row.topic) or self._learn(row.topic)).category
 
     def last_version(self, row: StoredEvent) -> int:
         """The version of the row's last event."""
         return row.originator_version + len(_opened(row)[4]) - 1
 
+    def _spell(self, types: tuple[type, ...]) -> tuple[str, Category]:
+        kinds = [self._catalogue.by_type[type_] for type_ in types]
+        text = " ".join(map(str, kinds))
+        if len({kind.category for kind in kinds}) != 1:
+            raise ValueError(f"an append holds events of one category, not {text or 'none'}")
+        self._written[types] = text, kinds[0].category
+        return self._written[types]
+
     def _learn(self, text: str) -> _Topic:
         found = [self._catalogue.find(label) for label in text.split(" ")]
         topic = _Topic(found[0][0].category, tuple(_reader(kind, upcasters) for kind, upcasters in found))
-        self._topics[text] = topic
+        self._read[text] = topic
         return topic
 
 

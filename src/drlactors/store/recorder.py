@@ -1,4 +1,4 @@
-"""The eventsourcing library's recorder for PostgreSQL, four to eight times as fast in batches."""
+"""The eventsourcing library's recorder for PostgreSQL, two to four times as fast in batches."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

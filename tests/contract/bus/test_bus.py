@@ -16,7 +16,6 @@ from drlactors.ports.bus import Bus, BusUnreachable, Kind, SandboxLink, StreamRe
 from drlactors.testing.memory_bus import MemoryBus
 from tests.contract.bus.kit import Kit, Reader, data_of, some_session, until
 
-
 #: The server sets aside what its streams may hold: many streams of the default size do not fit.
 SMALL = Limits(sandbox_bytes=64 << 20, dead_bytes=64 << 20)
 

@@ -129,7 +129,7 @@ def test_a_chain_that_was_stored_may_be_repeated_and_continued(log: EventLog) ->
 
 
 def test_an_append_without_events_is_refused(log: EventLog) -> None:
-    with pytest.raises(ValueError, match="without events"):
+    with pytest.raises(ValueError, match="one category, not none"):
         log.append([append(session()), Append(session(), 0, (), AT_US, "")])
     assert log.head() == 0
 

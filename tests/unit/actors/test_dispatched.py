@@ -80,7 +80,7 @@ def test_a_turn_ends_so_that_the_neighbours_have_theirs(dispatcher: Dispatcher) 
     gate = threading.Event()
 
     class Gate(DispatchedActor):
-        def on_receive(self, message: Any) -> None:
+        def on_receive(self, _message: Any) -> None:
             gate.wait(5.0)
 
     Gate.start(dispatcher).tell("hold everybody")
@@ -125,7 +125,7 @@ def test_a_timer_tells_until_its_actor_is_gone() -> None:
     again = threading.Semaphore(0)
 
     class Counting(DispatchedActor):
-        def on_receive(self, message: Any) -> None:
+        def on_receive(self, _message: Any) -> None:
             again.release()
 
     counting = Counting.start(dispatcher)
