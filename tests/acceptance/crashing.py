@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from drlactors import wiring
+from drlactors.bus.nats_bus import NatsBus
 from drlactors.cli.up import up
+from drlactors.store.log import PostgresEventLog
 
 POINT, AFTER = sys.argv[1], int(sys.argv[2])
 _reached = 0
@@ -22,7 +24,7 @@ def reach(point: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class CrashingLog(wiring.PostgresEventLog):
+class CrashingLog(PostgresEventLog):
     def append(self, *args: Any, **kwargs: Any) -> Any:
         reach("before-append")
         stored = super().append(*args, **kwargs)
@@ -30,7 +32,7 @@ class CrashingLog(wiring.PostgresEventLog):
         return stored
 
 
-class CrashingBus(wiring.NatsBus):
+class CrashingBus(NatsBus):
     def consume(self, *args: Any, **kwargs: Any) -> None:
         reach("before-consume")
         super().consume(*args, **kwargs)
@@ -50,6 +52,5 @@ class CrashingBus(wiring.NatsBus):
         reach("after-acknowledge")
 
 
-wiring.PostgresEventLog = CrashingLog  # type: ignore[misc]
-wiring.NatsBus = CrashingBus  # type: ignore[misc]
+vars(wiring).update(PostgresEventLog=CrashingLog, NatsBus=CrashingBus)
 up(config=(Path(sys.argv[3]),))

@@ -43,7 +43,7 @@ class SystemProcess:
         self.folder = folder
         self.log_path = folder / "up.log"
         folder.mkdir(parents=True, exist_ok=True)
-        config = {
+        config: dict[str, dict[str, Any]] = {
             "server": {"data_dir": str(folder)},
             "nats": {"url": nats_url},
             "postgres": {"url": dsn},

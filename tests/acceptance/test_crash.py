@@ -104,4 +104,5 @@ def test_a_clean_stop_leaves_nothing_behind(
     wait_for(lambda: crowd.unanswered() == 0, 30, "all windows are answered")
     assert system.stop() == 0
     assert not system.up()
-    assert crowd.sessions and audit(real[1].dsn, crowd) == []
+    assert crowd.sessions
+    assert audit(real[1].dsn, crowd) == []

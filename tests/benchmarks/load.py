@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -37,7 +38,7 @@ class Load:
         self._changed = threading.Condition()
         self._windows = [window for one in recordings() for window in one.windows]
         for session in self.sessions:
-            self.link.listen(session, lambda data, session=session: self._hear(session, data))
+            self.link.listen(session, partial(self._hear, session))
 
     def start(self) -> None:
         for session in self.sessions:

@@ -54,9 +54,29 @@ COLUMNS = (
 
 #: System calls that change another process, run code from memory, or ask for more rights.
 NOTABLE_SYSCALLS = frozenset(
-    ("ptrace", "process_vm_writev", "process_vm_readv", "memfd_create", "execveat", "mprotect", "prctl")
-    + ("setuid", "setgid", "setresuid", "setresgid", "capset", "unshare", "setns", "chroot", "mount", "umount2")
-    + ("init_module", "finit_module", "kexec_load", "bpf")
+    (
+        "ptrace",
+        "process_vm_writev",
+        "process_vm_readv",
+        "memfd_create",
+        "execveat",
+        "mprotect",
+        "prctl",
+        "setuid",
+        "setgid",
+        "setresuid",
+        "setresgid",
+        "capset",
+        "unshare",
+        "setns",
+        "chroot",
+        "mount",
+        "umount2",
+        "init_module",
+        "finit_module",
+        "kexec_load",
+        "bpf",
+    )
 )
 #: Parts of paths where credentials, persistence or traces live.
 SENSITIVE_PARTS = (

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class Observer(Protocol):
-    """Cheap, never fails, never blocks; any thread may call. Nothing is told by session: that is what the log is for."""
+    """Cheap, never fails, never blocks; any thread may call. Nothing is told by session: that is for the log."""
 
     def windows(self, recorded: int) -> None:
         """So many windows are on disk."""

@@ -19,7 +19,13 @@ def arrived(seq: int) -> Arrived:
 
 
 def seqs(messages: list[Arrived]) -> list[int]:
-    return [message.commands[0].window.seq for message in messages]
+    return [_record(message).window.seq for message in messages]
+
+
+def _record(message: Arrived) -> Record:
+    (command,) = message.commands
+    assert isinstance(command, Record)
+    return command
 
 
 @settings(max_examples=200)

@@ -2,6 +2,7 @@
 
 import math
 from contextlib import suppress
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -180,7 +181,7 @@ def test_a_start_that_lacks_something_says_what(changed: dict[str, object], told
         read(message.SerializeToString(), Kind.EPISODE)
 
 
-def _raw(**fields: object) -> bytes:
+def _raw(**fields: Any) -> bytes:
     """A message as a careless sandbox would write it."""
     telemetry = telemetry_pb2.Telemetry(**fields)
     message = telemetry_pb2.Windows(

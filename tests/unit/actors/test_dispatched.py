@@ -141,7 +141,12 @@ def test_a_timer_tells_until_its_actor_is_gone() -> None:
 
 def test_nothing_is_lost_between_many_tellers_and_one_dispatcher(dispatcher: Dispatcher) -> None:
     ref = Recorder.start(dispatcher)
-    tellers = [threading.Thread(target=lambda: [ref.tell(n) for n in range(2000)]) for _ in range(8)]
+
+    def tell() -> None:
+        for number in range(2000):
+            ref.tell(number)
+
+    tellers = [threading.Thread(target=tell) for _ in range(8)]
     for teller in tellers:
         teller.start()
     for teller in tellers:

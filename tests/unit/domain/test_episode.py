@@ -23,7 +23,7 @@ from drlactors.testing.given import ARTIFACT
 
 FIRST, SECOND = SessionId(UUID(int=1)), SessionId(UUID(int=2))
 ENTERED = StageEntered(stage=1, session=FIRST, artifact=ARTIFACT)
-CLEAN = [ENTERED, StageConcluded(stage=1, session=FIRST, outcome=Outcome.BENIGN)]
+CLEAN: list[Event] = [ENTERED, StageConcluded(stage=1, session=FIRST, outcome=Outcome.BENIGN)]
 
 
 def when(command: Command, *, given: Sequence[Event] = ()) -> tuple[Event, ...]:
@@ -58,7 +58,7 @@ def test_stage_two_needs_a_concluded_stage_one() -> None:
 )
 def test_a_stage_that_decides_completes_the_episode(stage: int, outcome: Outcome | None, verdict: Verdict) -> None:
     session = FIRST if stage == 1 else SECOND
-    given = [ENTERED] if stage == 1 else [*CLEAN, StageEntered(stage=2, session=SECOND, artifact=ARTIFACT)]
+    given: list[Event] = [ENTERED] if stage == 1 else [*CLEAN, StageEntered(stage=2, session=SECOND, artifact=ARTIFACT)]
     concluded, completed = when(ConcludeStage(stage=stage, session=session, outcome=outcome), given=given)
     assert concluded == StageConcluded(stage=stage, session=session, outcome=outcome)
     assert completed == EpisodeCompleted(verdict=verdict)
@@ -71,7 +71,11 @@ def test_judged_clean_in_stage_one_waits_for_stage_two() -> None:
 
 
 def test_a_completed_episode_takes_no_further_stage() -> None:
-    given = [ENTERED, StageConcluded(stage=1, session=FIRST, outcome=None), EpisodeCompleted(verdict=Verdict.PARTIAL)]
+    given: list[Event] = [
+        ENTERED,
+        StageConcluded(stage=1, session=FIRST, outcome=None),
+        EpisodeCompleted(verdict=Verdict.PARTIAL),
+    ]
     with pytest.raises(EpisodeOver):
         when(EnterStage(stage=2, session=SECOND, artifact=ARTIFACT), given=given)
 

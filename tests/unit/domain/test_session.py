@@ -8,10 +8,13 @@ from drlactors.domain.permission import best, permitted
 from drlactors.domain.session import (
     DECIDER,
     ActionFailed,
+    ActionSelected,
     Answer,
+    Command,
     End,
     Ended,
     EndReason,
+    Event,
     FeedbackReceived,
     GiveUp,
     Lapse,
@@ -23,16 +26,17 @@ from drlactors.domain.session import (
     Report,
     SessionLost,
     TelemetryLost,
+    TelemetryRecorded,
 )
 from drlactors.testing.given import RULES, recorded, select, selected, start, started, when, window
 
 ANSWER = Answer(seq=0, success=True, outcome="done", message="")
 
 
-def chosen(*given: object, **worth: float) -> Action:
-    events = list(given)
-    seq = max(event.window.seq for event in events if hasattr(event, "window"))
-    (event,) = when(select(seq, **worth), given=events)
+def chosen(*given: Event, **worth: float) -> Action:
+    seq = max(event.window.seq for event in given if isinstance(event, TelemetryRecorded))
+    (event,) = when(select(seq, **worth), given=given)
+    assert isinstance(event, ActionSelected)
     return event.action
 
 
@@ -51,7 +55,7 @@ def test_a_start_with_other_facts_is_refused() -> None:
 
 
 @pytest.mark.parametrize("command", [Record(window(0)), select(), ANSWER, Lapse(silent_ms=1), End(EndReason.FINISHED)])
-def test_nothing_happens_to_a_session_that_was_not_started(command: object) -> None:
+def test_nothing_happens_to_a_session_that_was_not_started(command: Command) -> None:
     with pytest.raises(NotStarted):
         when(command)
 
@@ -63,6 +67,7 @@ def test_a_window_is_recorded_once() -> None:
 
 def test_a_window_without_a_length_is_as_long_as_the_sessions() -> None:
     (event,) = when(Record(window(0)._replace(window_ms=0)), given=[started(window_ms=500)])
+    assert isinstance(event, TelemetryRecorded)
     assert event.window.window_ms == 500
 
 
@@ -72,7 +77,7 @@ def test_skipped_windows_are_lost_before_the_next_is_recorded() -> None:
 
 
 def test_a_window_that_was_given_up_for_lost_stays_lost() -> None:
-    given = [started(), TelemetryLost(first_seq=0, last_seq=3, cause=LossCause.GAP)]
+    given: list[Event] = [started(), TelemetryLost(first_seq=0, last_seq=3, cause=LossCause.GAP)]
     assert when(Record(window(2)), given=given) == ()
 
 
@@ -85,8 +90,9 @@ def test_a_reported_loss_counts_only_what_was_not_recorded() -> None:
 
 
 def test_every_window_is_answered_once() -> None:
-    given = [started(), recorded(0)]
+    given: list[Event] = [started(), recorded(0)]
     (event,) = when(select(), given=given)
+    assert isinstance(event, ActionSelected)
     assert event.action is Action.CONTINUE
     assert when(select(), given=[*given, event]) == ()
 
@@ -107,13 +113,13 @@ def test_among_equals_the_mildest_is_selected() -> None:
 
 def test_nothing_irreversible_when_telemetry_was_lost() -> None:
     lost = TelemetryLost(first_seq=1, last_seq=40, cause=LossCause.GAP)
-    given = [started(), recorded(0), lost, recorded(41)]
+    given: list[Event] = [started(), recorded(0), lost, recorded(41)]
     assert chosen(*given, terminate=9.0, quarantine=8.0, isolate=1.0) is Action.ISOLATE
 
 
 def test_no_quarantine_before_isolation() -> None:
     assert chosen(started(), recorded(0), quarantine=9.0, isolate=1.0) is Action.ISOLATE
-    isolated = [started(), recorded(0), selected(Action.ISOLATE), recorded(1)]
+    isolated: list[Event] = [started(), recorded(0), selected(Action.ISOLATE), recorded(1)]
     assert chosen(*isolated, quarantine=9.0) is Action.QUARANTINE
 
 
@@ -124,19 +130,24 @@ def test_nothing_irreversible_before_enough_was_seen() -> None:
 
 
 def test_isolation_and_reviews_are_limited() -> None:
-    given = [started(rules=RULES._replace(isolation_steps=1)), recorded(0), selected(Action.ISOLATE), recorded(1)]
+    given: list[Event] = [
+        started(rules=RULES._replace(isolation_steps=1)),
+        recorded(0),
+        selected(Action.ISOLATE),
+        recorded(1),
+    ]
     assert chosen(*given, isolate=9.0) is Action.CONTINUE
-    asked = [started(), recorded(0), selected(Action.REVIEW), recorded(1)]
+    asked: list[Event] = [started(), recorded(0), selected(Action.REVIEW), recorded(1)]
     assert chosen(*asked, review=9.0) is Action.CONTINUE
 
 
 def test_after_a_final_action_there_is_only_going_on() -> None:
-    given = [started(), recorded(0), selected(Action.TERMINATE), recorded(1)]
+    given: list[Event] = [started(), recorded(0), selected(Action.TERMINATE), recorded(1)]
     assert permitted(DECIDER.fold(given)) == 0b00001
 
 
 def test_a_final_action_that_failed_may_be_selected_again() -> None:
-    given = [started(), recorded(0), selected(Action.TERMINATE)]
+    given: list[Event] = [started(), recorded(0), selected(Action.TERMINATE)]
     failed = ActionFailed(seq=0, attempts=4, reason="no answer")
     assert chosen(*given, failed, recorded(1), terminate=9.0) is Action.TERMINATE
     refused = FeedbackReceived(seq=0, success=False, outcome="unsupported", message="")
@@ -144,7 +155,7 @@ def test_a_final_action_that_failed_may_be_selected_again() -> None:
 
 
 def test_feedback_is_received_once() -> None:
-    given = [started(), recorded(0), selected(Action.ISOLATE)]
+    given: list[Event] = [started(), recorded(0), selected(Action.ISOLATE)]
     (event,) = when(ANSWER, given=given)
     assert event == FeedbackReceived(seq=0, success=True, outcome="done", message="")
     assert when(ANSWER, given=[*given, event]) == ()
@@ -156,7 +167,7 @@ def test_feedback_to_nothing_is_refused() -> None:
 
 
 def test_an_action_without_an_answer_fails_once() -> None:
-    given = [started(), recorded(0), selected(Action.ISOLATE)]
+    given: list[Event] = [started(), recorded(0), selected(Action.ISOLATE)]
     give_up = GiveUp(seq=0, attempts=4, reason="no answer")
     (event,) = when(give_up, given=given)
     assert event == ActionFailed(seq=0, attempts=4, reason="no answer")
@@ -164,7 +175,12 @@ def test_an_action_without_an_answer_fails_once() -> None:
 
 
 def test_a_late_answer_outweighs_having_given_up() -> None:
-    given = [started(), recorded(0), selected(Action.TERMINATE), ActionFailed(seq=0, attempts=4, reason="")]
+    given: list[Event] = [
+        started(),
+        recorded(0),
+        selected(Action.TERMINATE),
+        ActionFailed(seq=0, attempts=4, reason=""),
+    ]
     (event,) = when(ANSWER, given=given)
     state = DECIDER.fold([*given, event])
     assert state.response.final is Action.TERMINATE
@@ -172,13 +188,13 @@ def test_a_late_answer_outweighs_having_given_up() -> None:
 
 
 def test_an_isolation_that_failed_does_not_count() -> None:
-    given = [started(), recorded(0), selected(Action.ISOLATE)]
+    given: list[Event] = [started(), recorded(0), selected(Action.ISOLATE)]
     assert DECIDER.fold(given).response.isolation == 1
     assert DECIDER.fold([*given, ActionFailed(seq=0, attempts=4, reason="")]).response.isolation == 0
 
 
 def test_after_the_end_nothing_new_is_recorded_but_a_repeat_stays_quiet() -> None:
-    given = [started(), recorded(0), Ended(EndReason.FINISHED)]
+    given: list[Event] = [started(), recorded(0), Ended(EndReason.FINISHED)]
     with pytest.raises(SessionOver):
         when(Record(window(1)), given=given)
     assert when(Record(window(0)), given=given) == ()
@@ -186,7 +202,7 @@ def test_after_the_end_nothing_new_is_recorded_but_a_repeat_stays_quiet() -> Non
 
 
 def test_an_answer_still_counts_after_the_end() -> None:
-    given = [started(), recorded(0), selected(Action.TERMINATE), Ended(EndReason.TERMINATED)]
+    given: list[Event] = [started(), recorded(0), selected(Action.TERMINATE), Ended(EndReason.TERMINATED)]
     assert when(ANSWER, given=given) == (FeedbackReceived(seq=0, success=True, outcome="done", message=""),)
 
 
