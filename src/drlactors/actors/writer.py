@@ -41,7 +41,7 @@ class WriterActor(DispatchedActor):
         self._commit_all(stores)
 
     def _commit_all(self, stores: list[Store]) -> None:
-        """Commit in few transactions: a stream is in each of them once, so that a stale append stops those on top of it."""
+        """Commit in few transactions, with each stream at most once in one: a stale append stops those on top of it."""
         while stores:
             first: dict[Stream, Store] = {}
             later: list[Store] = []

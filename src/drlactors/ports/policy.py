@@ -47,7 +47,7 @@ class Ranker(Protocol):
     """The policy in charge with its fallback: always answers."""
 
     def rank(self, vectors: Vectors, waited_s: float) -> RankedBatch:
-        """Values for all rows, by the rules where the model is missing, broken, or too late after ``waited_s``."""
+        """Values for all rows, by the rules where the model is missing, broken or late; they waited ``waited_s``."""
         ...
 
     def because(self, vector: Vectors, action: Action) -> tuple[str, ...]:
