@@ -6,11 +6,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
 #: Tests that may be skipped, by node id, each with its reason. Any other skip or expected failure fails the session.
 ALLOWED_SKIPS: dict[str, str] = {}
+
+#: A machine that is busy makes an example slow, not wrong: hypothesis would call it a failure after 200 ms.
+settings.register_profile("drlactors", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("drlactors")
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ def vectors_of(*windows: Window, schema: FeatureSchema = DEFAULT) -> np.ndarray:
     return schema.vectors(rows)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(schema=SCHEMAS, rows=ROWS)
 def test_any_numbers_give_a_vector_of_the_schemas_dimension_within_bounds(schema, rows):
     vectors = schema.vectors(rows)
@@ -68,7 +68,7 @@ def test_any_numbers_give_a_vector_of_the_schemas_dimension_within_bounds(schema
     assert ((vectors >= 0) & (vectors <= 1)).all()  # NaN is in no bounds
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(window=WINDOWS)
 def test_any_telemetry_gives_a_vector_within_bounds(window):
     vectors = vectors_of(window)
@@ -76,7 +76,7 @@ def test_any_telemetry_gives_a_vector_within_bounds(window):
     assert ((vectors >= 0) & (vectors <= 1)).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(schema=SCHEMAS, rows=ROWS, seed=st.integers(0, 1000), company=st.integers(1, 3000))
 def test_a_row_has_the_same_bits_alone_and_among_thousands(schema, rows, seed, company):
     dice = np.random.default_rng(seed)
@@ -87,7 +87,7 @@ def test_a_row_has_the_same_bits_alone_and_among_thousands(schema, rows, seed, c
         assert among[at + place].tobytes() == schema.vectors([one]).tobytes()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(windows=st.lists(WINDOWS, min_size=1, max_size=6))
 def test_folding_window_by_window_gives_the_bits_of_folding_at_once(windows):
     at_once = vectors_of(*windows)
@@ -112,7 +112,7 @@ SOURCES = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(feature=st.sampled_from(sorted(SOURCES)), missing=st.floats(0, 1, width=32), window=WINDOWS)
 def test_missing_is_the_schemas_value_and_zero_is_zero(feature, missing, window):
     schema = FeatureSchema((feature,), missing)
@@ -124,7 +124,7 @@ def test_missing_is_the_schemas_value_and_zero_is_zero(feature, missing, window)
     assert vectors_of(there._replace(telemetry=telemetry(**zero)), schema=schema)[0, 0] == 0.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(less=st.integers(0, MAX_COUNT), more=st.integers(0, MAX_COUNT))
 def test_more_of_a_thing_is_never_less_of_its_feature(less, more):
     less, more = sorted((less, more))
@@ -137,13 +137,13 @@ def test_more_of_a_thing_is_never_less_of_its_feature(less, more):
     assert (of(less) <= of(more)).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(observed_us=st.integers(0, 2**62), window=WINDOWS)
 def test_the_sandboxs_clock_is_no_feature(observed_us, window):
     assert vectors_of(window).tobytes() == vectors_of(window._replace(observed_us=observed_us)).tobytes()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(lost=st.integers(0, 10**9), windows=st.integers(1, 10**9))
 def test_a_loss_shows_in_completeness_and_is_never_complete(lost, windows):
     schema = FeatureSchema(("completeness", "isolation"))
@@ -153,7 +153,7 @@ def test_a_loss_shows_in_completeness_and_is_never_complete(lost, windows):
     assert isolation == 1.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(one=SCHEMAS, other=SCHEMAS)
 def test_schemas_share_an_id_only_when_they_are_the_same(one, other):
     assert (one.id == other.id) == (one == other)

@@ -35,7 +35,7 @@ def test_batches_of_1_to_300_give_each_row_the_bits_that_it_has_alone(hidden):
         assert policy(hidden).rank(vectors[:rows]).tobytes() == expected[:rows].tobytes(), rows
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     hidden=st.sampled_from(SIZES),
     seed=st.integers(0, 2**32 - 1),
@@ -54,7 +54,7 @@ def test_a_row_has_the_same_bits_anywhere_in_any_batch(hidden, seed, rows, spars
     assert shuffled.tobytes() == alone(ranker, vectors).tobytes()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=st.integers(1, 40), stride=st.integers(2, 3), seed=st.integers(0, 1000))
 def test_the_layout_of_the_vectors_in_memory_changes_nothing(rows, stride, seed):
     wide = np.random.default_rng(seed).random((rows, 30 * stride), dtype=np.float32)
@@ -64,7 +64,7 @@ def test_the_layout_of_the_vectors_in_memory_changes_nothing(rows, stride, seed)
     assert ranker.rank(strided).tobytes() == ranker.rank(np.asfortranarray(strided)).tobytes() == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     names=st.lists(st.sampled_from(sorted(FEATURES)), min_size=1, max_size=31, unique=True),
     seed=st.integers(0, 2**32 - 1),
@@ -80,7 +80,7 @@ def test_the_rules_rank_any_schema_finitely_and_row_by_row(names, seed, rows):
     assert values.tobytes() == alone(ranker, vectors).tobytes()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32 - 1), action=st.sampled_from(Action))
 def test_a_rationale_names_at_most_three_different_things_that_exist(seed, action):
     vector = np.random.default_rng(seed).random((1, 30), dtype=np.float32)

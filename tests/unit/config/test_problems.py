@@ -89,7 +89,7 @@ tables = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tables)
 def test_a_wrong_table_gives_a_config_error_and_nothing_else(tmp_path_factory, table):
     path = tmp_path_factory.getbasetemp() / "random.json"
@@ -98,14 +98,14 @@ def test_a_wrong_table_gives_a_config_error_and_nothing_else(tmp_path_factory, t
     assert error is None or (error.problems and str(error).encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(list(FIELDS)), st.text() | values.map(repr), min_size=1, max_size=4))
 def test_a_wrong_variable_gives_a_config_error_and_nothing_else(given):
     error = refusal(environ={f"DRLACTORS_{key.upper().replace('.', '__')}": text for key, text in given.items()})
     assert error is None or all(problem.key for problem in error.problems)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200), st.sampled_from(["toml", "json"]))
 def test_a_file_of_anything_gives_a_config_error_and_nothing_else(tmp_path_factory, content, ending):
     path = tmp_path_factory.getbasetemp() / f"random.{ending}"
