@@ -9,6 +9,9 @@ from drlactors.domain.action import Action
 from drlactors.domain.permission import best
 from drlactors.ports.policy import Ranker
 
+#: Ranked in 1 ms: larger runs are no faster by the row.
+RUN_ROWS = 512
+
 
 class InferenceActor(DispatchedActor):
     """Owns no rule and no model: ``ranker`` has both, and falls back from the one to the other."""
@@ -21,7 +24,18 @@ class InferenceActor(DispatchedActor):
         self._ranker = ranker
 
     def on_batch(self, messages: list[Any]) -> None:
-        ranks: list[Rank] = messages
+        """Everything that is waiting, in runs of at most ``RUN_ROWS``: no run is late only because it was long."""
+        run: list[Rank] = []
+        rows = 0
+        for rank in messages:
+            if run and rows + len(rank.rows) > RUN_ROWS:
+                self._rank(run)
+                run, rows = [], 0
+            run.append(rank)
+            rows += len(rank.rows)
+        self._rank(run)
+
+    def _rank(self, ranks: list[Rank]) -> None:
         line = self._line
         began_s = line.clock.monotonic_s()
         vectors = line.schema.vectors([row for rank in ranks for row in rank.rows])

@@ -58,10 +58,11 @@ class Group(NamedTuple):
 class Presence:
     """What the supervisor may see of a session; both live on the main dispatcher's thread."""
 
-    __slots__ = ("busy", "over")
+    __slots__ = ("busy", "holding", "over")
 
     def __init__(self) -> None:
         self.busy = True
+        self.holding = False  # windows that came early: it has to hear of the time
         self.over = False
 
 
@@ -144,8 +145,9 @@ class SessionActor(DispatchedActor):
                 self._record()
             else:
                 self._obey(self._waiting.popleft())
+        self._presence.holding = self._reorder.holds()
         self._presence.busy = bool(
-            self._waiting or self._group or self._loading or self._reorder.holds() or not self.actor_inbox.empty()
+            self._waiting or self._group or self._loading or self._presence.holding or not self.actor_inbox.empty()
         )
 
     def _record(self) -> None:

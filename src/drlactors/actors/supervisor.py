@@ -14,6 +14,9 @@ from drlactors.domain.ids import SessionId
 from drlactors.domain.session import Lapse, Start
 from drlactors.ports.bus import Delivery
 
+#: How often idle and silent sessions are looked for: they have been so for seconds.
+LOOK_EVERY_S = 1.0
+
 
 class Ward(NamedTuple):
     """A session that is awake."""
@@ -36,6 +39,7 @@ class SupervisorActor(DispatchedActor):
         self._failures: dict[int, int] = {}  # by sequence
         self._later: deque[tuple[float, SessionId, Rebuild]] = deque()
         self._warned_s: dict[SessionId, float] = {}
+        self._looked_s = float("-inf")
 
     def on_start(self) -> None:
         self._line.main.supervisor = self._line.commit.supervisor = self
@@ -108,10 +112,18 @@ class SupervisorActor(DispatchedActor):
 
     def _look_after(self) -> None:
         limits, now_s = self._line.limits, self._line.clock.monotonic_s()
-        for session, ward in list(self._wards.items()):
-            if ward.presence.busy:
+        for ward in self._wards.values():
+            if ward.presence.holding:
                 ward.ref.tell(Tick())
-            elif ward.presence.over or now_s - self._heard_s.get(session, now_s) >= limits.idle_passivate_s:
+        while self._later and self._later[0][0] <= now_s:
+            _, session, rebuild = self._later.popleft()
+            self._wake(session, new=False).ref.tell(rebuild)
+        if now_s - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_s = now_s
+        for session, ward in list(self._wards.items()):
+            idle_s = now_s - self._heard_s.get(session, now_s)
+            if not ward.presence.busy and (ward.presence.over or idle_s >= limits.idle_passivate_s):
                 self._let_sleep(session, ward)
         for session, heard_s in list(self._heard_s.items()):
             silent_s = now_s - heard_s
@@ -120,9 +132,6 @@ class SupervisorActor(DispatchedActor):
             del self._heard_s[session]
             if not (session in self._wards and self._wards[session].presence.over):
                 self._wake(session, new=False).ref.tell(Ordered(Lapse(silent_ms=int(silent_s * 1000))))
-        while self._later and self._later[0][0] <= now_s:
-            _, session, rebuild = self._later.popleft()
-            self._wake(session, new=False).ref.tell(rebuild)
         self._line.observer.sessions(len(self._wards), len(self._heard_s))
 
     def _let_sleep(self, session: SessionId, ward: Ward) -> None:

@@ -4,7 +4,7 @@ A field that is absurd (negative, not a number, above any real count) is taken a
 text is cut and stripped of control characters; a message that cannot be understood is ``Malformed``.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -129,12 +129,11 @@ def _telemetry(message: telemetry_pb2.Telemetry, defaulted: list[str]) -> Teleme
 _AMOUNTS = tuple(name for name, kind in Telemetry.__annotations__.items() if kind in (int | None, float | None))
 
 
-def _texts(values: Collection[str], name: str, defaulted: list[str]) -> tuple[str, ...]:
+def _texts(values: Sequence[str], name: str, defaulted: list[str]) -> tuple[str, ...]:
     if not values:
         return ()
-    texts = tuple(values)
-    if len(texts) > MAX_ENTRIES:
-        texts = texts[:MAX_ENTRIES]
+    texts = tuple(values[:MAX_ENTRIES])  # a slice is a list made in C: half the time of iterating
+    if len(values) > MAX_ENTRIES:
         defaulted.append(name)
     together = "".join(texts)
     if together.isprintable() and (len(together) <= MAX_CHARACTERS or max(map(len, texts)) <= MAX_CHARACTERS):

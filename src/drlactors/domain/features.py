@@ -53,31 +53,11 @@ COLUMNS = (
 )
 
 #: System calls that change another process, run code from memory, or ask for more rights.
-NOTABLE_SYSCALLS = frozenset(
-    (
-        "ptrace",
-        "process_vm_writev",
-        "process_vm_readv",
-        "memfd_create",
-        "execveat",
-        "mprotect",
-        "prctl",
-        "setuid",
-        "setgid",
-        "setresuid",
-        "setresgid",
-        "capset",
-        "unshare",
-        "setns",
-        "chroot",
-        "mount",
-        "umount2",
-        "init_module",
-        "finit_module",
-        "kexec_load",
-        "bpf",
-    )
-)
+NOTABLE_SYSCALLS = frozenset({
+    *("ptrace", "process_vm_writev", "process_vm_readv", "memfd_create", "execveat", "mprotect", "prctl"),
+    *("setuid", "setgid", "setresuid", "setresgid", "capset", "unshare", "setns", "chroot", "mount", "umount2"),
+    *("init_module", "finit_module", "kexec_load", "bpf"),
+})  # fmt: skip
 #: Parts of paths where credentials, persistence or traces live.
 SENSITIVE_PARTS = (
     "/.ssh/",
@@ -104,6 +84,7 @@ def row(state: State, window: Window) -> Row:
     """The raw numbers of one window, in the order of ``COLUMNS``; ``state`` is the session's after recording it."""
     seen, progress = window.telemetry, state.progress
     types, paths = seen.syscall_types, seen.accessed_paths
+    places = sum(map(_place, paths))
     return (
         window.window_ms / 1000,
         nan if seen.syscall_count is None else seen.syscall_count,
@@ -113,8 +94,8 @@ def row(state: State, window: Window) -> Row:
         nan if seen.file_write_count is None else seen.file_write_count,
         nan if seen.file_delete_count is None else seen.file_delete_count,
         len(paths),
-        sum(map(_sensitive, paths)),
-        sum(map(_temporary, paths)),
+        places % _TEMPORARY,
+        places // _TEMPORARY,
         nan if seen.network_connections is None else seen.network_connections,
         nan if seen.bytes_sent is None else seen.bytes_sent,
         nan if seen.bytes_received is None else seen.bytes_received,
@@ -136,15 +117,16 @@ def row(state: State, window: Window) -> Row:
     )
 
 
+#: What a temporary path adds to the sum that counts both kinds at once; above any number of paths in a window.
+_TEMPORARY = 1 << 16
+
+
 # The same few thousand paths come again and again: looking one up costs a tenth of searching it.
 @lru_cache(maxsize=1 << 16)
-def _sensitive(path: str) -> bool:
-    return any(part in path for part in SENSITIVE_PARTS)
-
-
-@lru_cache(maxsize=1 << 16)
-def _temporary(path: str) -> bool:
-    return any(part in path for part in TEMPORARY_PARTS)
+def _place(path: str) -> int:
+    sensitive = any(part in path for part in SENSITIVE_PARTS)
+    temporary = any(part in path for part in TEMPORARY_PARTS)
+    return sensitive + temporary * _TEMPORARY
 
 
 @dataclass(frozen=True, slots=True)

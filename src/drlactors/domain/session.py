@@ -317,10 +317,10 @@ def _settle(command: Answer | GiveUp, state: State) -> tuple[Event, ...]:
 
 def evolve(state: State, event: Event) -> State:
     match event:
-        case TelemetryRecorded(window):
-            return State(state.started, _seen(state.progress, window), state.response, state.outcome, state.over)
-        case ActionSelected(seq=seq, action=action):
-            old = state.progress
+        case TelemetryRecorded():
+            return State(state.started, _seen(state.progress, event.window), state.response, state.outcome, state.over)
+        case ActionSelected():
+            seq, action, old = event.seq, event.action, state.progress
             progress = Progress(
                 old.seq, seq, old.windows, old.lost, old.elapsed_ms, old.syscalls, old.changes, old.connections
             )
