@@ -14,6 +14,7 @@ from tests.contract.store.given import SCHEMA_DIR, append, session
 from tests.integration.store.dropping_proxy import DroppingProxy
 
 RETRY_S = 0.05
+AT_WORK_S = 30.0
 
 
 def everything(log: EventLog) -> list[Entry]:
@@ -41,6 +42,14 @@ def until_stored(log: EventLog, batch: list[Append], positions: dict[str, int]) 
             time.sleep(RETRY_S)
 
 
+def until_more(acknowledged: dict[int, Append]) -> None:
+    """Until another append is answered: the writers are at work (again)."""
+    before, until_s = len(acknowledged), time.monotonic() + AT_WORK_S
+    while len(acknowledged) == before:
+        assert time.monotonic() < until_s, f"nothing was stored for {AT_WORK_S} s"
+        time.sleep(RETRY_S)
+
+
 def test_kill_9_of_postgresql_under_load_loses_and_doubles_nothing(own_postgres: EmbeddedPostgres) -> None:
     log = PostgresEventLog(own_postgres.dsn, schema_dir=SCHEMA_DIR)
     acknowledged: dict[int, Append] = {}
@@ -59,19 +68,19 @@ def test_kill_9_of_postgresql_under_load_loses_and_doubles_nothing(own_postgres:
     writers = [threading.Thread(target=write) for _ in range(3)]
     for writer in writers:
         writer.start()
-    counts = []
-    for _ in range(3):
-        time.sleep(0.7)
-        own_postgres.kill()
-        own_postgres.start()
-        counts.append(len(acknowledged))
-    time.sleep(0.5)
-    over.set()
-    for writer in writers:
-        writer.join()
+    try:
+        for _ in range(3):
+            until_more(acknowledged)
+            time.sleep(0.5)
+            own_postgres.kill()
+            own_postgres.start()
+        until_more(acknowledged)
+    finally:
+        over.set()
+        for writer in writers:
+            writer.join()
     entries = everything(log)
     log.close()
-    assert counts[0] < counts[1] < counts[2] < len(acknowledged)
     assert_streams_are_whole(entries)
     there = {entry.position: entry for entry in entries}
     assert {position: (one.stream, one.events) for position, one in acknowledged.items()} == {
