@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from nats.aio.client import Client
-
+from drlactors.bus.client import DirectClient
 from drlactors.ports.bus import BusUnreachable
 
 TIMEOUT_S = 5.0
@@ -21,7 +20,7 @@ class ApiRefused(BusUnreachable):
         self.code = int(error.get("err_code", error.get("code", 0)))
 
 
-async def ask(client: Client, subject: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+async def ask(client: DirectClient, subject: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """The answer to one request. Raises ApiRefused, and nats-py's errors when there is none."""
     answer = await client.request(f"$JS.API.{subject}", json.dumps(body).encode() if body else b"", timeout=TIMEOUT_S)
     said: dict[str, Any] = json.loads(answer.data)

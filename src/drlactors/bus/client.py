@@ -1,31 +1,84 @@
-"""nats-py's client, made to survive what a hostile publisher can put into a subject or a header."""
+"""nats-py's client with a short way in and out for what comes by the thousands."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
 
+import nats.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
+
+#: Subject, reply subject, data and header block of a message, as they came.
+Handler = Callable[[bytes, bytes, bytes, bytes | None], None]
+
+HEADER_LINE = b"NATS/1.0"
 
 
-class SturdyClient(Client):
-    """One message whose subject or header is not UTF-8 ends the reading of nats-py 2.16 without a word.
+class DirectClient(Client):
+    """Messages go from the parser to a plain function, frames from a list into the write buffer.
 
-    The server takes and stores such a message; delivered again after each reconnect, it would stop the plane for good.
+    nats-py 2.16 takes 8 us for a message on its way in (a queue, a task and a coroutine for each subscription) and 7 us
+    for one with a header on its way out; this takes 4 and 1. Reading headers only where they are wanted also closes a
+    hole: a subject or a header that is not UTF-8 (the server stores both) ends nats-py's reading without a word.
+    A handler must not raise: it would end the reading, too.
     """
 
-    def _build_message(
-        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
-    ) -> Msg:
-        return Msg(
-            subject=subject.decode(errors="backslashreplace"),
-            reply=reply.decode(errors="backslashreplace"),
-            data=data,
-            headers=headers,
-            _client=self,
-            _sid=sid,
-        )
+    def __init__(self) -> None:
+        super().__init__()
+        self._handlers: dict[int, Handler] = {}
 
-    async def _process_headers(self, headers: Any) -> dict[str, str] | None:
-        try:
-            return await super()._process_headers(headers)
-        except (UnicodeDecodeError, IndexError):
-            return None  # a message without headers is one without a trace
+    async def listen(self, subject: str, handler: Handler) -> int:
+        """Subscribe; returns what ``ignore`` takes."""
+        self._handlers[self._sid + 1] = handler  # the number that subscribe gives next
+        await self.subscribe(subject)
+        return self._sid
+
+    async def ignore(self, number: int) -> None:
+        if self._handlers.pop(number, None) is not None and (subscription := self._subs.get(number)) is not None:
+            await subscription.unsubscribe()
+
+    async def send(self, frames: Iterable[bytes]) -> None:
+        """Write frames as one. Raises nats-py's ConnectionClosedError; waits while 2 MB are unwritten."""
+        if not self.is_connected:
+            raise nats.errors.ConnectionClosedError
+        await self._send_command(b"".join(frames))
+        await self._flush_pending()
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        handler = self._handlers.get(sid)
+        if handler is None:
+            await super()._process_msg(sid, subject, reply, data, headers or b"")
+        else:
+            handler(subject, reply, data, headers)
+
+
+def frame(subject: str, data: bytes) -> bytes:
+    """A message without a header: half the cost of one with."""
+    return b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(data), data)
+
+
+def header_block(headers: dict[str, str]) -> bytes:
+    """Values become one line of printable ASCII: none of them can begin another header."""
+    lines = [
+        f"{name}: {value if value.isascii() and value.isprintable() else printable(value)}\r\n"
+        for name, value in headers.items()
+    ]
+    return b"%b\r\n%b\r\n" % (HEADER_LINE, "".join(lines).encode())
+
+
+def printable(value: str) -> str:
+    escaped = value.encode("ascii", "backslashreplace").decode()
+    return "".join(character if character.isprintable() else " " for character in escaped)
+
+
+def status(headers: bytes | None) -> tuple[str, str]:
+    """The status and its description that a server puts behind the version: ``NATS/1.0 408 Request Timeout``."""
+    if headers is None:
+        return "", ""
+    line = headers[len(HEADER_LINE) : headers.find(b"\r\n")].decode("ascii", "replace").strip()
+    return line[:3], line[3:].strip()
+
+
+def header(headers: bytes | None, name: bytes) -> str:
+    """The value of a header, empty when it is not there."""
+    if headers is None or (at := headers.find(b"\r\n%b:" % name)) < 0:
+        return ""
+    begin = at + len(name) + 3
+    return headers[begin : headers.find(b"\r\n", begin)].decode("ascii", "replace").strip()

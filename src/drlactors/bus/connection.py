@@ -4,13 +4,12 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 import nats.errors
-from nats.aio.client import Client
 
-from drlactors.bus.client import SturdyClient
+from drlactors.bus.client import DirectClient
 from drlactors.bus.credentials import Credentials
 from drlactors.bus.notices import BusEvent, Notices
 from drlactors.ports.bus import BusUnreachable
@@ -28,7 +27,7 @@ REQUEST_TIMEOUT_S = 15.0
 class Part(Protocol):
     """Something that works on a connection and begins anew on the next. Called in the loop."""
 
-    async def connected(self, client: Client) -> None: ...
+    async def connected(self, client: DirectClient) -> None: ...
 
     def disconnected(self) -> None: ...
 
@@ -41,13 +40,22 @@ class Connection:
     ``max_reconnect_attempts`` says, so a new client would be needed anyway.
     """
 
-    def __init__(self, url: str, name: str, credentials: Credentials, notices: Notices) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        credentials: Credentials,
+        notices: Notices,
+        complained: Callable[[str], None] | None = None,
+    ) -> None:
+        """``complained`` hears, in the loop, what the server says against us."""
         self.loop = asyncio.new_event_loop()
         self._servers = [server.strip() for server in url.split(",")]
         self._options = credentials.options() | {"name": name}
         self._notices = notices
+        self._complained = complained
         self._parts: Sequence[Part] = ()
-        self._client: Client | None = None
+        self._client: DirectClient | None = None
         self._up = asyncio.Event()
         self._first: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._last_error = "no answer"
@@ -65,7 +73,7 @@ class Connection:
             self.close()
             raise BusUnreachable(f"The message bus cannot be reached: {reason}.") from error
 
-    async def client(self) -> Client:
+    async def client(self) -> DirectClient:
         """The connected client, as soon as there is one."""
         while self._client is None:
             await self._up.wait()
@@ -107,7 +115,7 @@ class Connection:
 
     async def _stay_connected(self) -> None:
         while not self._closing:
-            client = SturdyClient()
+            client = DirectClient()
             lost = asyncio.Event()
             try:
                 await self._join(client, lost)
@@ -125,10 +133,12 @@ class Connection:
             if not self._closing:
                 await asyncio.sleep(RECONNECT_WAIT_S)
 
-    async def _join(self, client: Client, lost: asyncio.Event) -> None:
+    async def _join(self, client: DirectClient, lost: asyncio.Event) -> None:
         async def on_error(error: Exception) -> None:
             self._last_error = str(error) or type(error).__name__
             self._notices.note(BusEvent.ERROR, self._last_error)
+            if self._complained is not None:
+                self._complained(self._last_error)
 
         async def on_closed() -> None:
             lost.set()
@@ -153,7 +163,7 @@ class Connection:
         if not self._first.done():
             self._first.set_result(None)
 
-    async def _watch(self, client: Client, lost: asyncio.Event) -> None:
+    async def _watch(self, client: DirectClient, lost: asyncio.Event) -> None:
         while client.is_connected and not self._closing:
             with contextlib.suppress(TimeoutError):
                 # An error while closing skips the callback (nats-py 2.16): look, too.

@@ -3,9 +3,8 @@
 import base64
 from typing import Any
 
-from nats.aio.client import Client
-
 from drlactors.bus.api import NO_MESSAGE_FOUND, ApiRefused, ask
+from drlactors.bus.client import DirectClient, header
 from drlactors.bus.publisher import Message
 from drlactors.bus.subjects import Subjects
 from drlactors.ports.bus import DeadLetter
@@ -19,19 +18,17 @@ REASON_LENGTH = 1024
 
 def write(subjects: Subjects, letter: DeadLetter, identity: str) -> Message:
     """The same message buried twice, after a crash, is one dead letter."""
-    reason = letter.reason[:REASON_LENGTH].encode("ascii", "backslashreplace").decode()
-    message = Message(
-        subjects.dead(subjects.kind(letter.subject)),
+    kind, _ = subjects.read(letter.subject.encode())
+    return Message(
+        subjects.dead(kind),
         letter.data,
         f"{identity}.{letter.sequence}",
         lane=letter.sequence,
+        headers={SUBJECT: letter.subject, SEQUENCE: str(letter.sequence), REASON: letter.reason[:REASON_LENGTH]},
     )
-    # A subject holds neither blanks nor line ends; a reason may quote what a sandbox wrote (nats-py folds line ends).
-    message.headers |= {SUBJECT: letter.subject, SEQUENCE: str(letter.sequence), REASON: reason}
-    return message
 
 
-async def newest(client: Client, subjects: Subjects, limit: int) -> list[DeadLetter]:
+async def newest(client: DirectClient, subjects: Subjects, limit: int) -> list[DeadLetter]:
     stream = subjects.dead_stream()
     state = (await ask(client, f"STREAM.INFO.{stream}"))["state"]
     found: list[DeadLetter] = []
@@ -47,11 +44,10 @@ async def newest(client: Client, subjects: Subjects, limit: int) -> list[DeadLet
 
 
 def _read(message: dict[str, Any]) -> DeadLetter:
-    lines = base64.b64decode(message.get("hdrs", "")).decode("ascii", "replace").split("\r\n")
-    headers = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    headers = base64.b64decode(message.get("hdrs", ""))
     return DeadLetter(
-        headers.get(SUBJECT, message["subject"]),
-        int(headers.get(SEQUENCE, "0")),
-        headers.get(REASON, ""),
+        header(headers, SUBJECT.encode()),
+        int(header(headers, SEQUENCE.encode()) or "0"),
+        header(headers, REASON.encode()),
         base64.b64decode(message.get("data", "")),
     )

@@ -5,10 +5,9 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 
-from nats.aio.client import Client
-
 from drlactors.bus import dead_letters, streams
 from drlactors.bus.bridge import Bridge
+from drlactors.bus.client import DirectClient
 from drlactors.bus.connection import Connection
 from drlactors.bus.credentials import Credentials
 from drlactors.bus.notices import BusEvent, Hook, Notices
@@ -127,7 +126,7 @@ class NatsBus:
             self._connection.ask(self._drain(), DRAIN_S + 1.0)
         self._connection.close()
 
-    async def connected(self, client: Client) -> None:
+    async def connected(self, client: DirectClient) -> None:
         """A Part of the connection: the streams first, then whoever uses them."""
         await streams.declare(client, self._subjects, self._limits)
         if not self._identity:
@@ -156,11 +155,11 @@ class NatsBus:
                 self.notices.note(BusEvent.DEAD_LETTER_DROPPED, f"message {letter.sequence}: {letter.reason}")
                 continue
             message = dead_letters.write(self._subjects, letter, self._identity)
-            self._burying_bytes += len(message.payload)
+            self._burying_bytes += message.size_bytes
             self._burials.submit([message])
 
-    def _buried(self, message: Message) -> None:
-        self._burying_bytes -= len(message.payload)
+    def _buried(self, messages: list[Message]) -> None:
+        self._burying_bytes -= sum(message.size_bytes for message in messages)
 
     def _not_buried(self, message: Message, reason: str) -> None:
-        self.notices.note(BusEvent.DEAD_LETTER_DROPPED, f"{message.headers[dead_letters.SEQUENCE]}: {reason}")
+        self.notices.note(BusEvent.DEAD_LETTER_DROPPED, f"message {message.lane}: {reason}")

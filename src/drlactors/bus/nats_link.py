@@ -6,11 +6,9 @@ from collections.abc import Callable
 from itertools import count
 
 import nats.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from drlactors.bus.bridge import Bridge
+from drlactors.bus.client import DirectClient
 from drlactors.bus.connection import Connection
 from drlactors.bus.credentials import Credentials
 from drlactors.bus.nats_bus import MAX_MESSAGE_BYTES
@@ -49,19 +47,21 @@ class NatsSandboxLink:
         self._subjects = Subjects(root)
         self._max_message_bytes = max_message_bytes
         self._room = Room(under_way, patience_s)
-        self._connection = Connection(url, "drlactors-sandbox", credentials or Credentials(), self.notices)
+        self._connection = Connection(
+            url, "drlactors-sandbox", credentials or Credentials(), self.notices, self._complained
+        )
         loop = self._connection.loop
         self._publisher = Publisher(
             loop,
             self.notices,
-            settled=lambda _: self._room.give(),
+            settled=lambda messages: self._room.give(len(messages)),
             refused=lambda message, reason: self._room.refuse(f"{message.subject}: {reason}"),
         )
         self._bridge: Bridge[Message] = Bridge(loop, self._publisher.submit)
         self._name = uuid.uuid4().hex
         self._numbers = count(1)
         self._listeners: dict[SessionId, Callable[[bytes], None]] = {}
-        self._subscriptions: dict[SessionId, Subscription] = {}
+        self._subscriptions: dict[SessionId, int] = {}
         self._connection.open([self], connect_timeout_s)
 
     def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
@@ -80,7 +80,8 @@ class NatsSandboxLink:
             )
         self._room.take()
         subject = self._subjects.inbound(kind, session)
-        message = Message(subject, data, f"{self._name}.{next(self._numbers)}", session, traceparent)
+        trace = {"traceparent": traceparent} if traceparent else None
+        message = Message(subject, data, f"{self._name}.{next(self._numbers)}", session, trace)
         if not self._bridge.put(message):
             self._room.give()
             raise BusUnreachable("The link to the message bus is closed.")
@@ -91,10 +92,9 @@ class NatsSandboxLink:
     def forget(self, session: SessionId) -> None:
         async def end() -> None:
             self._listeners.pop(session, None)
-            subscription = self._subscriptions.pop(session, None)
-            if subscription is not None:
-                with contextlib.suppress(nats.errors.Error):
-                    await subscription.unsubscribe()
+            subscription = self._subscriptions.pop(session, 0)
+            with contextlib.suppress(nats.errors.Error):
+                await (await self._connection.client()).ignore(subscription)
 
         with contextlib.suppress(BusUnreachable):  # closed: nobody listens
             self._connection.ask(end())
@@ -104,7 +104,7 @@ class NatsSandboxLink:
             self.flush(CLOSE_S)
         self._connection.close()
 
-    async def connected(self, client: Client) -> None:
+    async def connected(self, client: DirectClient) -> None:
         """A Part of the connection: listening first, so that no answer to what is sent again is missed."""
         self._subscriptions.clear()
         for session in self._listeners:
@@ -114,13 +114,14 @@ class NatsSandboxLink:
     def disconnected(self) -> None:
         self._publisher.disconnected()
 
-    async def _subscribe(self, client: Client, session: SessionId) -> None:
+    def _complained(self, complaint: str) -> None:
+        self._publisher.denied(complaint)
+
+    async def _subscribe(self, client: DirectClient, session: SessionId) -> None:
         on_actions = self._listeners[session]
 
-        async def arrived(message: Msg) -> None:
-            on_actions(message.data)
+        def arrived(_subject: bytes, _reply: bytes, data: bytes, _headers: bytes | None) -> None:
+            self._connection.loop.call_soon(on_actions, data)  # what the listener raises must not end the reading
 
-        previous = self._subscriptions.pop(session, None)
-        if previous is not None:
-            await previous.unsubscribe()
-        self._subscriptions[session] = await client.subscribe(self._subjects.action(session), cb=arrived)
+        await client.ignore(self._subscriptions.pop(session, 0))
+        self._subscriptions[session] = await client.listen(self._subjects.action(session), arrived)

@@ -4,12 +4,14 @@ import asyncio
 from collections import deque
 
 import nats.errors
-from nats.aio.client import Client
 
 from drlactors.bus.bridge import Bridge
+from drlactors.bus.client import DirectClient, frame
 from drlactors.bus.notices import BusEvent, Notices
 from drlactors.bus.subjects import Subjects
 from drlactors.domain.ids import SessionId
+
+WRITE_BYTES = 64 << 10  # in one go
 
 Actions = list[tuple[SessionId, bytes]]
 
@@ -26,7 +28,7 @@ class Outbox:
         self._capacity = capacity
         self._bridge: Bridge[Actions] = Bridge(loop, self._take)
         self._waiting: deque[tuple[SessionId, bytes]] = deque()
-        self._client: Client | None = None
+        self._client: DirectClient | None = None
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
@@ -38,7 +40,7 @@ class Outbox:
     def idle(self) -> bool:
         return not self._waiting
 
-    async def connected(self, client: Client) -> None:
+    async def connected(self, client: DirectClient) -> None:
         self._client = client
         self._wake.set()
         self._writer = self._loop.create_task(self._write(client))
@@ -58,16 +60,24 @@ class Outbox:
             self._notices.note(BusEvent.ACTIONS_DROPPED, f"{dropped} of {self._capacity + dropped}", dropped)
         self._wake.set()
 
-    async def _write(self, client: Client) -> None:
+    async def _write(self, client: DirectClient) -> None:
         while self._client is client:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting and self._client is client:
-                session, data = self._waiting.popleft()
                 try:
-                    await client.publish(self._subjects.action(session), data)
-                except nats.errors.MaxPayloadError:
-                    self._notices.note(BusEvent.PUBLISH_REFUSED, f"{len(data)} bytes to session {session}")
+                    await client.send(self._next_frames(client.max_payload))
                 except nats.errors.Error:
-                    self._waiting.appendleft((session, data))
                     return
+
+    def _next_frames(self, most_bytes: int) -> list[bytes]:
+        frames = []
+        written_bytes = 0
+        while self._waiting and written_bytes < WRITE_BYTES:
+            session, data = self._waiting.popleft()
+            if len(data) > most_bytes:
+                self._notices.note(BusEvent.PUBLISH_REFUSED, f"{len(data)} bytes to session {session}")
+                continue
+            frames.append(frame(self._subjects.action(session), data))
+            written_bytes += len(data)
+        return frames

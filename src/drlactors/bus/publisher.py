@@ -6,15 +6,16 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 
 import nats.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
+from drlactors.bus.client import DirectClient, header_block, status
 from drlactors.bus.notices import BusEvent, Notices
 
 ACK_TIMEOUT_S = 2.0
 LOOK_S = 0.25
+WRITE_BYTES = 64 << 10  # in one go
 BACKOFF_S = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 NO_RESPONDERS = "503"
+DENIED = "permissions violation for publish"
 #: What passes: the stream is full or its server busy, moving or starting. Everything else is a refusal for good.
 PASSING = frozenset((
     10008,  # system temporarily unavailable
@@ -29,14 +30,24 @@ class Message:
 
     __slots__ = ("headers", "lane", "payload", "sent_s", "subject", "token", "tries")
 
-    def __init__(self, subject: str, payload: bytes, id_: str, lane: Hashable, traceparent: str = "") -> None:
+    def __init__(
+        self, subject: str, payload: bytes, id_: str, lane: Hashable, headers: dict[str, str] | None = None
+    ) -> None:
         self.subject = subject
         self.payload = payload
         self.lane = lane
-        self.headers = {"Nats-Msg-Id": id_, "traceparent": traceparent} if traceparent else {"Nats-Msg-Id": id_}
+        self.headers = header_block({"Nats-Msg-Id": id_} | (headers or {}))
         self.token = ""
         self.sent_s = 0.0
         self.tries = 0
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.headers) + len(self.payload)
+
+    def frame(self, inbox: str) -> bytes:
+        head = f"HPUB {self.subject} {inbox}.{self.token} {len(self.headers)} {self.size_bytes}\r\n"
+        return b"%b%b%b\r\n" % (head.encode(), self.headers, self.payload)
 
 
 class Publisher:
@@ -55,11 +66,11 @@ class Publisher:
         loop: asyncio.AbstractEventLoop,
         notices: Notices,
         *,
-        settled: Callable[[Message], None],
+        settled: Callable[[list[Message]], None],
         refused: Callable[[Message, str], None],
         window: int = 1024,
     ) -> None:
-        """``settled`` is called for each message that is done with, after ``refused`` if it was refused for good."""
+        """``settled`` is called with what is done with, ``refused`` before it for what was refused for good."""
         self._loop = loop
         self._notices = notices
         self._told_settled = settled
@@ -68,8 +79,9 @@ class Publisher:
         self._lanes: dict[Hashable, deque[Message]] = {}  # with a message under way: what waits behind it
         self._ready: deque[Message] = deque()
         self._flight: dict[str, Message] = {}  # in the order of sending
+        self._settled: list[Message] = []  # in this turn of the loop
         self._minted = 0
-        self._client: Client | None = None
+        self._client: DirectClient | None = None
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -89,10 +101,10 @@ class Publisher:
                 lane.append(message)
         self._wake.set()
 
-    async def connected(self, client: Client) -> None:
+    async def connected(self, client: DirectClient) -> None:
         inbox = client.new_inbox()
         self._client = client
-        await client.subscribe(f"{inbox}.*", cb=self._answered, pending_msgs_limit=0, pending_bytes_limit=0)
+        await client.listen(f"{inbox}.*", self._answered)
         self._ready.extendleft(reversed(self._flight.values()))
         self._flight.clear()
         self._wake.set()
@@ -104,26 +116,33 @@ class Publisher:
             task.cancel()
         self._tasks = []
 
-    async def _write(self, client: Client, inbox: str) -> None:
+    async def _write(self, client: DirectClient, inbox: str) -> None:
         # nats-py swallows a cancellation while it flushes, so the loop looks who is connected as well.
         while self._client is client:
             await self._wake.wait()
             self._wake.clear()
-            while self._ready and len(self._flight) < self._window and self._client is client:
-                message = self._ready.popleft()
-                message.sent_s = self._loop.time()
-                message.tries += 1
-                self._flight[message.token] = message
+            while self._client is client and (frames := self._next_frames(inbox, client.max_payload)):
                 try:
-                    await client.publish(
-                        message.subject, message.payload, f"{inbox}.{message.token}", headers=message.headers
-                    )
-                except nats.errors.MaxPayloadError:
-                    self._refuse(message, f"{len(message.payload)} bytes are more than the server takes")
+                    await client.send(frames)
                 except nats.errors.Error:
                     return  # disconnected: what is in flight goes again on the next connection
 
-    async def _look(self, client: Client) -> None:
+    def _next_frames(self, inbox: str, most_bytes: int) -> list[bytes]:
+        frames = []
+        written_bytes, now_s = 0, self._loop.time()
+        while self._ready and len(self._flight) < self._window and written_bytes < WRITE_BYTES:
+            message = self._ready.popleft()
+            if message.size_bytes > most_bytes:
+                self._refuse(message, f"{message.size_bytes} bytes are more than the server takes")
+                continue
+            message.sent_s = now_s
+            message.tries += 1
+            self._flight[message.token] = message
+            frames.append(message.frame(inbox))
+            written_bytes += message.size_bytes
+        return frames
+
+    async def _look(self, client: DirectClient) -> None:
         while self._client is client:
             await asyncio.sleep(LOOK_S)
             late_s = self._loop.time() - ACK_TIMEOUT_S
@@ -132,24 +151,31 @@ class Publisher:
                     break
                 self._retry(message, "no answer")
 
-    async def _answered(self, answer: Msg) -> None:
-        message = self._flight.get(answer.subject.rpartition(".")[2])
+    def _answered(self, subject: bytes, _reply: bytes, data: bytes, headers: bytes | None) -> None:
+        message = self._flight.get(subject[subject.rfind(b".") + 1 :].decode())
         if message is None:
             return  # an earlier attempt of one that was answered since
-        if b'"error"' not in answer.data and answer.data:
+        if not data:  # no stream listens to that subject, or no server of it is there
+            said, description = status(headers)
+            self._retry(message, "no stream takes it" if said == NO_RESPONDERS else f"{said} {description}")
+            return
+        if b'"error"' not in data:
             del self._flight[message.token]
             self._settle(message)
             return
-        if not answer.data:  # no stream listens to that subject, or no server of it is there
-            status = (answer.headers or {}).get("Status", "")
-            self._retry(message, "no stream takes it" if status == NO_RESPONDERS else f"status {status}")
-            return
-        error = json.loads(answer.data)["error"]
+        error = json.loads(data)["error"]
         reason = str(error.get("description", "no reason given"))
         if error.get("err_code") in PASSING or error.get("code") == int(NO_RESPONDERS):
             self._retry(message, reason)
         else:
             self._refuse(message, reason)
+
+    def denied(self, complaint: str) -> None:
+        """The server does not answer what it does not permit; it complains, in lower case, and names the subject."""
+        if DENIED in complaint:
+            for message in list(self._flight.values()):
+                if f'"{message.subject.lower()}"' in complaint:
+                    self._refuse(message, "this user may not publish there")
 
     def _retry(self, message: Message, reason: str) -> None:
         self._flight.pop(message.token, None)
@@ -173,5 +199,11 @@ class Publisher:
             self._ready.append(behind.popleft())
         else:
             del self._lanes[message.lane]
-        self._told_settled(message)
+        if not self._settled:
+            self._loop.call_soon(self._tell_settled)
+        self._settled.append(message)
         self._wake.set()
+
+    def _tell_settled(self) -> None:
+        settled, self._settled = self._settled, []
+        self._told_settled(settled)

@@ -8,13 +8,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import nats.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from drlactors.bus import streams
 from drlactors.bus.api import ask
 from drlactors.bus.bridge import Bridge
+from drlactors.bus.client import DirectClient, header, status
 from drlactors.bus.credit import Credit
 from drlactors.bus.notices import BusEvent, Notices
 from drlactors.bus.subjects import Subjects
@@ -69,10 +67,10 @@ class Pull:
         self._may_bury = may_bury
         self._max_message_bytes = max_message_bytes
         self._returns: Bridge[int] = Bridge(loop, self._take_back)
-        self._client: Client | None = None
+        self._client: DirectClient | None = None
         self._consumer = ""
         self._inbox = ""
-        self._subscription: Subscription | None = None
+        self._subscription = 0
         self._expected = 0  # the consumer's own sequence of the next message; 0 while there is no consumer
         self._heard_s = 0.0
         self._read = after  # the sequence of the last message in the batch
@@ -84,13 +82,13 @@ class Pull:
         """From any thread."""
         self._returns.put(messages)
 
-    async def begin(self, client: Client) -> None:
+    async def begin(self, client: DirectClient) -> None:
         """Raises StreamReplaced, and whatever keeps the server from answering."""
         self._client = client
         await self._renew(client)
         self._start(self._watch(client))
 
-    async def connected(self, client: Client) -> None:
+    async def connected(self, client: DirectClient) -> None:
         if self.replaced:
             return
         try:
@@ -101,7 +99,7 @@ class Pull:
     def disconnected(self) -> None:
         self._client = None
         self._expected = 0
-        self._subscription = None
+        self._subscription = 0
         for task in tuple(self._tasks):
             task.cancel()
 
@@ -114,7 +112,7 @@ class Pull:
             with contextlib.suppress(nats.errors.Error, OSError, BusUnreachable):
                 await ask(client, f"CONSUMER.DELETE.{self._stream}.{consumer}")
 
-    async def _renew(self, client: Client) -> None:
+    async def _renew(self, client: DirectClient) -> None:
         await self._leave()
         found = await streams.state(client, self._stream)
         if found.identity == self._identity and found.last_sequence < self.last:
@@ -129,7 +127,7 @@ class Pull:
             f"CONSUMER.CREATE.{self._stream}.{consumer}",
             {"stream_name": self._stream, "action": "create", "config": streams.consumer(consumer, self.last)},
         )
-        subscription = await client.subscribe(inbox, cb=self._heard, pending_msgs_limit=0, pending_bytes_limit=0)
+        subscription = await client.listen(inbox, self._heard)
         if self._client is not client:
             return
         self._consumer, self._inbox, self._subscription = consumer, inbox, subscription
@@ -139,11 +137,11 @@ class Pull:
         await self._request()
 
     async def _leave(self) -> None:
-        subscription, self._subscription = self._subscription, None
+        subscription, self._subscription = self._subscription, 0
         self._expected = 0
-        if subscription is not None:
+        if subscription and self._client is not None:
             with contextlib.suppress(nats.errors.Error):
-                await subscription.unsubscribe()
+                await self._client.ignore(subscription)
 
     async def _request(self) -> None:
         batch = self.credit.to_request()
@@ -162,14 +160,14 @@ class Pull:
                 f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}", json.dumps(body).encode(), self._inbox
             )
 
-    async def _heard(self, message: Msg) -> None:
+    def _heard(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         self._heard_s = self._loop.time()
         if not self._expected:
             return  # what a consumer in doubt still sends
-        if not message.reply:
-            self._status(message.headers or {})
+        if not reply:
+            self._status(headers)
             return
-        fields = message.reply.split(".")  # $JS.ACK.[domain.account.]stream.consumer.delivered.stream_seq.consumer_seq
+        fields = reply.split(b".")  # $JS.ACK.[domain.account.]stream.consumer.delivered.stream_seq.consumer_seq
         at = 5 if len(fields) == 9 else 7
         if int(fields[at + 1]) != self._expected:
             self._doubt(f"message {self._expected} of the consumer was lost on its way")
@@ -177,38 +175,34 @@ class Pull:
         self._expected += 1
         self.credit.arrived()
         self._read = sequence = int(fields[at])
-        session = self._subjects.session(message.subject)
-        if session is None or len(message.data) > self._max_message_bytes:
-            self._set_aside(message, sequence, named=session is not None)
+        kind, session = self._subjects.read(subject)
+        if session is None or len(data) > self._max_message_bytes:
+            self._set_aside(subject, sequence, data, named=session is not None)
         else:
-            traceparent = message.headers.get("traceparent", "") if message.headers else ""
-            if len(traceparent) > TRACEPARENT_LENGTH:
-                traceparent = ""
-            self._batch.append(
-                Delivery(sequence, self._subjects.kind(message.subject), session, message.data, traceparent)
-            )
-            self.credit.handed_over(len(message.data))
+            traceparent = header(headers, b"traceparent")[:TRACEPARENT_LENGTH]
+            self._batch.append(Delivery(sequence, kind, session, data, traceparent))
+            self.credit.handed_over(len(data))
         if not self._armed:
             self._armed = True
             self._loop.call_soon(self._turn)
 
-    def _set_aside(self, message: Msg, sequence: int, *, named: bool) -> None:
-        size = len(message.data)
+    def _set_aside(self, subject: bytes, sequence: int, data: bytes, *, named: bool) -> None:
+        size = len(data)
         too_large = f"{size} bytes are more than the {self._max_message_bytes} that a message may have"
         reason = too_large if named else "its subject names no session"
         self._notices.note(BusEvent.DEAD_LETTER, f"message {sequence}: {reason}")
-        self._bury(message.subject, sequence, reason, message.data[: self._max_message_bytes])
+        self._bury(subject.decode(errors="backslashreplace"), sequence, reason, data[: self._max_message_bytes])
 
-    def _status(self, headers: dict[str, str]) -> None:
-        status = headers.get("Status", "")
-        if status == "100":
+    def _status(self, headers: bytes | None) -> None:
+        said, description = status(headers)
+        if said == "100":
             return  # a heartbeat
-        description = headers.get("Description", "")
-        if status == "408" or (status == "409" and description in REQUEST_OVER):
-            self.credit.requested = max(0, self.credit.requested - int(headers.get("Nats-Pending-Messages", "0")))
+        if said == "408" or (said == "409" and description in REQUEST_OVER):
+            unused = int(header(headers, b"Nats-Pending-Messages") or "0")
+            self.credit.requested = max(0, self.credit.requested - unused)
             self._start(self._request())
         else:
-            self._doubt(f"the server says {status} {description}".strip())
+            self._doubt(f"the server says {said} {description}".strip())
 
     def _turn(self) -> None:
         self._armed = False
@@ -228,6 +222,7 @@ class Pull:
                 self.last = read
             else:
                 self.credit.given_back(len(batch))
+                self._read = self.last
                 self._doubt("the reader failed")
 
     def _take_back(self, returned: list[int]) -> None:
@@ -240,7 +235,7 @@ class Pull:
             self._notices.note(BusEvent.CONSUMER_RENEWED, reason)
             self._start(self._renew_until_done(self._client))
 
-    async def _renew_until_done(self, client: Client) -> None:
+    async def _renew_until_done(self, client: DirectClient) -> None:
         while self._client is client:
             try:
                 await self._renew(client)
@@ -256,7 +251,7 @@ class Pull:
         self._notices.note(BusEvent.STREAM_REPLACED, reason)
         self.disconnected()
 
-    async def _watch(self, client: Client) -> None:
+    async def _watch(self, client: DirectClient) -> None:
         while self._client is client:
             slept_from_s = self._loop.time()
             await asyncio.sleep(LOOK_S)

@@ -32,10 +32,10 @@ class Room:
                     raise BusUnreachable(f"The message bus has stored nothing for {self._patience_s:.0f} s.")
             self._taken += 1
 
-    def give(self) -> None:
+    def give(self, places: int = 1) -> None:
         with self._changed:
-            self._taken -= 1
-            self._given += 1
+            self._taken -= places
+            self._given += places
             if self._waiting:
                 self._changed.notify_all()
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nats.aio.client import Client
-
 from drlactors.bus.api import STREAM_NOT_FOUND, ApiRefused, ask
+from drlactors.bus.client import DirectClient
 from drlactors.bus.subjects import Subjects
 from drlactors.ports.bus import BusUnreachable
 
@@ -75,7 +74,7 @@ def consumer(name: str, after: int) -> dict[str, Any]:
     }
 
 
-async def declare(client: Client, subjects: Subjects, limits: Limits) -> None:
+async def declare(client: DirectClient, subjects: Subjects, limits: Limits) -> None:
     """Make the streams, or bring their limits up to date. Raises BusUnreachable when one is there that is not ours."""
     for wanted in (sandbox_stream(subjects, limits), dead_stream(subjects, limits)):
         name = wanted["name"]
@@ -103,13 +102,13 @@ class StreamState:
     last_sequence: int
 
 
-async def state(client: Client, stream: str) -> StreamState:
+async def state(client: DirectClient, stream: str) -> StreamState:
     info = await ask(client, f"STREAM.INFO.{stream}")
     incarnation = info["config"].get("metadata", {}).get(INCARNATION, "0")
     return StreamState(f"{stream}@{info['created']}#{incarnation}", info["state"]["last_seq"])
 
 
-async def begin_incarnation(client: Client, stream: str) -> None:
+async def begin_incarnation(client: DirectClient, stream: str) -> None:
     """Give the stream another identity: its sequences are being used a second time."""
     config = (await ask(client, f"STREAM.INFO.{stream}"))["config"]
     metadata = config.get("metadata", {})

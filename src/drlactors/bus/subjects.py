@@ -43,13 +43,9 @@ class Subjects:
     def dead_stream(self) -> str:
         return f"{self._stem()}_DEAD"
 
-    def kind(self, subject: str) -> Kind:
-        """The kind of a subject that the inbound stream took."""
-        return Kind(subject[len(self.root) + 1 :].partition(".")[0])
-
-    def session(self, subject: str) -> SessionId | None:
-        """The session of a subject that the inbound stream took; None when it names none."""
-        return named_session(subject[len(self.root) + 1 :].partition(".")[2])
+    def read(self, subject: bytes) -> tuple[Kind, SessionId | None]:
+        """Kind and session of a subject that the inbound stream took; no session when it names none."""
+        return kind_and_session(subject[len(self.root) + 1 :])
 
     def _stem(self) -> str:
         return self.root.replace(".", "_").upper()  # names of streams hold no dots
@@ -60,11 +56,12 @@ def token(session: SessionId) -> str:
     return str(session)
 
 
-@lru_cache(SESSIONS_AT_HAND)
-def named_session(name: str) -> SessionId | None:
-    """A UUID in its one canonical spelling: two spellings of a session would be two lanes of it."""
+@lru_cache(len(Kind) * SESSIONS_AT_HAND)
+def kind_and_session(name: bytes) -> tuple[Kind, SessionId | None]:
+    """A session is a UUID in its one canonical spelling: two spellings of it would be two sessions to a sandbox."""
+    kind, _, session = name.decode(errors="backslashreplace").partition(".")
     try:
-        found = UUID(name)
+        found = UUID(session)
     except ValueError:
-        return None
-    return SessionId(found) if str(found) == name else None
+        return Kind(kind), None
+    return Kind(kind), SessionId(found) if str(found) == session else None

@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Callable
 
 import nats.errors
-from nats.aio.client import Client
 
 from drlactors.bus.api import ask
+from drlactors.bus.client import DirectClient
 from drlactors.bus.streams import state
 from drlactors.ports.bus import BusUnreachable
 
@@ -34,7 +34,7 @@ class Trimmer:
         """What was wanted counted in another stream."""
         self._wanted = self._done = 0
 
-    async def connected(self, client: Client) -> None:
+    async def connected(self, client: DirectClient) -> None:
         self._done = 0
         self._task = self._loop.create_task(self._trim(client))
 
@@ -42,7 +42,7 @@ class Trimmer:
         if self._task is not None:
             self._task.cancel()
 
-    async def _trim(self, client: Client) -> None:
+    async def _trim(self, client: DirectClient) -> None:
         while client.is_connected:
             await asyncio.sleep(self._interval_s)
             wanted = self._wanted
