@@ -23,7 +23,16 @@ HERE = Path(__file__).parent
 ROUNDS = 3  # of system and raw limit in alternation
 SECONDS = 8.0
 #: Sessions, windows in a message, windows in flight.
-LOADS = ((1, 1, 256), (100, 1, 1000), (1000, 1, 2000), (5000, 1, 5000), (1, 32, 2048), (100, 32, 8192), (1000, 32, 16384), (5000, 32, 32768))  # fmt: skip
+LOADS = (
+    (1, 1, 256),
+    (100, 1, 1000),
+    (1000, 1, 2000),
+    (5000, 1, 5000),
+    (1, 32, 2048),
+    (100, 32, 8192),
+    (1000, 32, 16384),
+    (5000, 32, 32768),
+)
 COMPARED = ((1000, 1, 2000), (1000, 32, 16384))
 
 
@@ -87,7 +96,7 @@ def system() -> Iterator[tuple[str, int]]:
 def raw_limit(batch: int) -> Iterator[str]:
     with servers() as (url, dsn, folder):
         ready = folder / "ready"
-        command = [sys.executable, HERE / "raw_line.py", url, dsn, str(batch), ready]
+        command = [sys.executable, str(HERE / "raw_line.py"), url, dsn, str(batch), str(ready)]
         with subprocess.Popen(command, env=environment()) as process:
             wait_for(ready.exists, 30, "the raw limit consumes")
             yield url
@@ -97,7 +106,7 @@ def raw_limit(batch: int) -> Iterator[str]:
 def load(url: str, sessions: int, batch: int, rate: float, in_flight: int) -> dict[str, Any]:
     command = [
         sys.executable,
-        HERE / "load.py",
+        str(HERE / "load.py"),
         url,
         str(sessions),
         str(batch),
