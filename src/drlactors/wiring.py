@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
@@ -29,6 +29,7 @@ from drlactors.bus.credentials import Credentials
 from drlactors.bus.nats_bus import NatsBus
 from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.bus.notices import BusEvent
+from drlactors.bus.reading import Buried, newest_dead_letters
 from drlactors.bus.streams import Limits as StreamLimits
 from drlactors.config.load import Loaded, load
 from drlactors.config.problems import ConfigError
@@ -43,7 +44,9 @@ from drlactors.inference import RulePolicy, Serving, load_model, packaged_model
 from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery
 from drlactors.ports.policy import PolicyError
+from drlactors.store.connections import Connections
 from drlactors.store.log import PostgresEventLog
+from drlactors.store.migrations import Status, migrate, status
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
 _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
@@ -137,6 +140,7 @@ class System:
             ),
             max_message_bytes=settings.nats.max_message_bytes,
             hook=self._heard_from_bus,
+            buried=self.observer.dead_letter,
         )
         stack.callback(bus.close)
         consumer = f"consumed:{bus.identity()}"
@@ -349,23 +353,42 @@ def write_private(path: Path, text: str) -> None:
 @contextmanager
 def reading(files: Sequence[Path], data_dir: Path | None) -> Iterator[tuple[PostgresEventLog, Settings]]:
     """The event log, for a command that reads: of the running system, or of servers started for as long as it takes."""
-    settings = load(files=files, overrides={} if data_dir is None else {"server.data_dir": str(data_dir)}).settings
+    settings = _settings(files, data_dir)
     with ExitStack() as stack:
-        addresses = running(settings)
-        if addresses is not None:
-            dsn = addresses.postgres_dsn
-        else:
-            dsn = settings.postgres.url.get_secret_value()
-            if not dsn:
-                dsn = stack.enter_context(EmbeddedPostgres(Path(settings.server.data_dir) / "postgres")).dsn
-        log = open_log(dsn)
-        stack.callback(log.close)
-        yield log, settings
+        yield stack.enter_context(closing(open_log(_database(settings, stack)))), settings
+
+
+def migrations(files: Sequence[Path], data_dir: Path | None, *, apply: bool) -> tuple[list[str], list[Status]]:
+    """The names of the migrations that were applied now, and how all of them stand."""
+    with ExitStack() as stack:
+        connections = stack.enter_context(closing(Connections(_database(_settings(files, data_dir), stack))))
+        folder = share("eventstore") / "migrations"
+        return migrate(connections, folder) if apply else [], status(connections, folder)
+
+
+def buried(files: Sequence[Path], data_dir: Path | None, limit: int) -> list[Buried]:
+    """The newest dead letters, of the running system or of a server started for as long as it takes."""
+    settings = _settings(files, data_dir)
+    addresses = running(settings)
+    with ExitStack() as stack:
+        url = addresses.nats_url if addresses else settings.nats.url
+        url = url or stack.enter_context(EmbeddedNats(Path(settings.server.data_dir) / "nats")).url
+        return newest_dead_letters(url, credentials(settings), limit)
+
+
+def _settings(files: Sequence[Path], data_dir: Path | None) -> Settings:
+    return load(files=files, overrides={} if data_dir is None else {"server.data_dir": str(data_dir)}).settings
+
+
+def _database(settings: Settings, stack: ExitStack) -> str:
+    addresses = running(settings)
+    dsn = addresses.postgres_dsn if addresses else settings.postgres.url.get_secret_value()
+    return dsn or stack.enter_context(EmbeddedPostgres(Path(settings.server.data_dir) / "postgres")).dsn
 
 
 def sandbox_link(nats_url: str, token: str, data_dir: Path | None) -> NatsSandboxLink:
     """A sandbox's link to the given server, or to the system that runs on the data directory."""
-    settings = load(overrides={} if data_dir is None else {"server.data_dir": str(data_dir)}).settings
+    settings = _settings((), data_dir)
     if not nats_url:
         addresses = running(settings)
         if addresses is None:

@@ -89,6 +89,7 @@ class SessionActor(DispatchedActor):
         self._groups = 0
         self._handling: list[Arrived] = []
         self._repeated_s = float("-inf")
+        self._unreadable = ""  # or why
 
     def on_start(self) -> None:
         if self._loading:
@@ -129,7 +130,9 @@ class SessionActor(DispatchedActor):
     # From messages to groups
 
     def _enter(self, arrived: Arrived) -> None:
-        if self._loading:
+        if self._unreadable:
+            self._refuse(arrived, self._unreadable)
+        elif self._loading:
             self._waiting.append(arrived)
         elif arrived.kind is Kind.TELEMETRY:
             limits = self._line.limits
@@ -276,7 +279,7 @@ class SessionActor(DispatchedActor):
         for entry in loaded.entries:
             self._state = DECIDER.fold(entry.of_session, self._state)
             self._version = entry.version
-        self._presence.over = self._state.over
+        self._presence.over = self._state.over or self._state.started is None
         self._reorder = Reorder(self._state.progress.seq + 1)
         self._loading = False
         waiting, self._waiting = self._waiting, deque()
@@ -298,7 +301,7 @@ class SessionActor(DispatchedActor):
             if isinstance(message, Arrived):
                 self._refuse(message, reason)
         self._waiting.clear()
-        self._presence.over = True
+        self._unreadable, self._loading, self._presence.over = reason, False, True
 
     def _remember(self) -> None:
         self._remembered = self._version

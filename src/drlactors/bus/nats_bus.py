@@ -17,6 +17,7 @@ from drlactors.bus.pull import Pull
 from drlactors.bus.streams import Limits
 from drlactors.bus.subjects import ROOT, Subjects
 from drlactors.bus.trimmer import Trimmer
+from drlactors.codec.outbound import refusal
 from drlactors.domain.ids import SessionId
 from drlactors.ports.bus import BusUnreachable, DeadLetter, Delivery
 
@@ -43,8 +44,11 @@ class NatsBus:
         trim_interval_s: float = 2.0,
         connect_timeout_s: float = 10.0,
         hook: Hook | None = None,
+        buried: Callable[[str], None] | None = None,
     ) -> None:
+        """``buried`` hears the reason of each message that could not be a delivery, on the bus's thread."""
         self.notices = Notices(hook)
+        self._told_buried = buried
         self._subjects = Subjects(root)
         self._limits = limits or Limits()
         self._max_message_bytes = max_message_bytes
@@ -147,16 +151,24 @@ class NatsBus:
         await (await self._connection.client()).flush()
 
     def _set_aside(self, subject: str, sequence: int, reason: str, data: bytes) -> None:
-        self._bury_all([DeadLetter(subject, sequence, reason, data)])
+        kind, session = self._subjects.read(subject.encode())
+        if session is not None:
+            self.publish([(session, refusal(session, kind, reason))])
+        if self._told_buried is not None:
+            self._told_buried(reason)
+        self._submit(DeadLetter(subject, sequence, reason, data))  # bounded by the pull, which waits for room
 
     def _bury_all(self, letters: list[DeadLetter]) -> None:
         for letter in letters:
             if self._burying_bytes + len(letter.data) > DEAD_BYTES_UNDER_WAY:
                 self.notices.note(BusEvent.DEAD_LETTER_DROPPED, f"message {letter.sequence}: {letter.reason}")
-                continue
-            message = dead_letters.write(self._subjects, letter, self._identity)
-            self._burying_bytes += message.size_bytes
-            self._burials.submit([message])
+            else:
+                self._submit(letter)
+
+    def _submit(self, letter: DeadLetter) -> None:
+        message = dead_letters.write(self._subjects, letter, self._identity)
+        self._burying_bytes += message.size_bytes
+        self._burials.submit([message])
 
     def _buried(self, messages: list[Message]) -> None:
         self._burying_bytes -= sum(message.size_bytes for message in messages)
