@@ -12,6 +12,8 @@ COMMANDS = {
     "sessions": "drlactors.cli.log:sessions",
     "events": "drlactors.cli.log:events",
     "replay": "drlactors.cli.replay:replay",
+    "migrate": "drlactors.cli.upkeep:migrate",
+    "dead-letters": "drlactors.cli.upkeep:dead_letters",
     "bench": "drlactors.cli.bench:bench",
 }
 GROUPS = {

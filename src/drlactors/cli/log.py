@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+#: Rows of the log that are looked through at a time.
+PAGE = 2000
+
 
 def sessions(
     *, config: tuple[Path, ...] = (), limit: int = 20, as_json: bool = False, data_dir: Path | None = None
 ) -> None:
     """List sessions, the newest first: their state, windows, last action, outcome.
+
+    Examples
+    --------
+    drlactors sessions
+    drlactors sessions --limit 1000 --json
 
     Parameters
     ----------
@@ -45,7 +53,7 @@ def sessions(
 def _newest(log: Any, limit: int) -> Iterator[tuple[Any, ...]]:
     from drlactors.domain.session import DECIDER, INITIAL, ActionSelected
 
-    for stream in log.newest_sessions(limit):
+    for stream in _streams(log, limit):
         state, last, policy = INITIAL, "", ""
         for entry in log.stream(stream):
             state = DECIDER.fold(entry.events, state)
@@ -65,6 +73,27 @@ def _newest(log: Any, limit: int) -> Iterator[tuple[Any, ...]]:
                 state.outcome or "",
                 started.artifact.sha256[:12],
             )
+
+
+def _streams(log: Any, limit: int) -> list[Any]:
+    """Read backwards, a page at a time, for the first rows of sessions: the newest are at the end of a long log."""
+    from drlactors.ports.log import Category
+
+    found: list[Any] = []
+    upper = log.head()
+    while upper > 0 and len(found) < limit:
+        after = lower = max(0, upper - PAGE)
+        page: list[Any] = []
+        while after < upper and (entries := log.read(after, upper - after)):
+            page += [
+                entry.stream
+                for entry in entries
+                if entry.first_version == 1 and entry.stream.category is Category.SESSION and entry.position <= upper
+            ]
+            after = entries[-1].position
+        found += reversed(page)
+        upper = lower
+    return found[:limit]
 
 
 def events(

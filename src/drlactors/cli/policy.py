@@ -15,6 +15,11 @@ def fit(
     Takes half a minute. A fifth of the artifacts is held out, and says how good it is. The same recordings,
     configuration and seed give the same bytes. Needs PyTorch and onnx: the extra "learner".
 
+    Examples
+    --------
+    drlactors policy fit second.onnx --version 2
+    drlactors policy fit mine.onnx mine.jsonl.gz --seed 7
+
     Parameters
     ----------
     out
@@ -64,6 +69,10 @@ def fit(
 
 def show(path: Path) -> None:
     """Verify a model against the configured features, and print what is known of it.
+
+    Examples
+    --------
+    drlactors policy show second.onnx
 
     Parameters
     ----------

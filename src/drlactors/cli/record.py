@@ -11,6 +11,11 @@ def record(*, out: Path, at_once: int = 2, only: str = "") -> None:
     Takes about a quarter of an hour. The programs are harmless and run in scratch folders, and reach loopback only;
     still, use a machine or a container that is made for it. strace has to be installed.
 
+    Examples
+    --------
+    drlactors sandbox record --out mine.jsonl.gz
+    drlactors sandbox record --out some.jsonl.gz --only ransomware
+
     Parameters
     ----------
     out

@@ -1,0 +1,77 @@
+"""`drlactors migrate`, `drlactors dead-letters`: what an operator looks after."""
+
+import json
+from pathlib import Path
+
+
+def migrate(*, config: tuple[Path, ...] = (), status: bool = False, data_dir: Path | None = None) -> int:
+    """Bring the event log's schema up to this program's, and show every migration.
+
+    `drlactors up` does the same when it starts; do it by hand to see beforehand what it would do, or to give the
+    right to change the schema to another user than the one who serves. Applies all that is missing or nothing. With
+    --status the exit status is 1 while something is missing.
+
+    Examples
+    --------
+    drlactors migrate
+    drlactors migrate --status --config site.toml
+
+    Parameters
+    ----------
+    config
+        Configuration files, as for up.
+    status
+        Change nothing, only show.
+    data_dir
+        As for up.
+    """
+    from drlactors.wiring import migrations
+
+    applied, known = migrations(config, data_dir, apply=not status)
+    for name, applied_at in known:
+        when = f"applied {applied_at:%Y-%m-%d %H:%M:%S %Z}" if applied_at else "missing"
+        print(f"{name}  {when}{' (now)' if name in applied else ''}")
+    missing = sum(applied_at is None for _, applied_at in known)
+    print(f"{missing} missing" if missing else f"The schema is up to date; {len(applied)} applied now.")
+    return 1 if missing else 0
+
+
+def dead_letters(
+    *, config: tuple[Path, ...] = (), limit: int = 20, as_json: bool = False, data_dir: Path | None = None
+) -> None:
+    """List the newest messages that were not taken, oldest first: when, where they were sent, size, and why.
+
+    They stay in the stream for 30 days, or until newer ones need the room.
+
+    Examples
+    --------
+    drlactors dead-letters
+    drlactors dead-letters --limit 1000 --json
+
+    Parameters
+    ----------
+    config
+        Configuration files, as for up.
+    limit
+        How many.
+    as_json
+        One JSON object a line.
+    data_dir
+        As for up.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from drlactors.wiring import buried
+
+    found = buried(config, data_dir, limit)
+    if as_json:
+        for at, letter in found:
+            size = len(letter.data)
+            print(json.dumps({"at": at, "subject": letter.subject, "bytes": size, "reason": letter.reason}))
+        return
+    table = Table("time", "subject", "bytes", "reason")
+    for at, letter in found:
+        table.add_row(at[:19], Text(letter.subject), str(len(letter.data)), Text(letter.reason))
+    Console().print(table if found else "There are no dead letters.")

@@ -1,0 +1,217 @@
+"""The command line as a person uses it: processes, what they print, and how they end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drlactors.cli.app import COMMANDS, GROUPS
+from tests.acceptance.harness import SystemProcess, wait_for
+
+ALL = [(name,) for name in COMMANDS] + [(group, name) for group, (_, names) in GROUPS.items() for name in names]
+
+
+def drlactors(
+    *arguments: str, folder: Path | None = None, timeout_s: float = 90.0
+) -> "subprocess.CompletedProcess[str]":
+    """One command to its end, in a folder of its own; wide, so that no table breaks a line."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DRLACTORS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "drlactors", *arguments],
+        cwd=folder,
+        env=environment | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemProcess]:
+    """A system with servers of its own, as ``drlactors up`` starts it where nothing is configured."""
+    with SystemProcess(tmp_path_factory.mktemp("up") / "data", "", "") as process:
+        yield process.start()
+        process.stop()
+
+
+def of(system: SystemProcess) -> tuple[str, str]:
+    return "--data-dir", str(system.folder)
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_every_help_shows_an_example(command: tuple[str, ...]) -> None:
+    done = drlactors(*command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Examples:" in done.stdout
+    assert re.search(rf"drlactors {' '.join(command)}( |$)", done.stdout.split("Examples:")[1], re.MULTILINE)
+
+
+def test_recordings_are_played_and_read_back(up: SystemProcess) -> None:
+    played = drlactors("sandbox", "play", "scanner", "clean-up", "--speed", "40", *of(up))
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "malicious" in played.stdout
+    listed = drlactors("sessions", "--json", "--limit", "1000", *of(up))
+    assert listed.returncode == 0, listed.stderr
+    sessions = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert sessions
+    assert all(session["windows"] > 0 and session["lost"] == 0 for session in sessions)
+    newest = drlactors("sessions", "--json", "--limit", "3", *of(up))
+    assert [json.loads(line) for line in newest.stdout.splitlines()] == sessions[:3]
+    table = drlactors("sessions", *of(up))
+    assert table.returncode == 0
+    assert sessions[0]["session"] in table.stdout
+    events = drlactors("events", "--json", "--limit", "100000", *of(up))
+    assert events.returncode == 0
+    told = [json.loads(line) for line in events.stdout.splitlines()]
+    assert {event["event"] for event in told} >= {"Started", "TelemetryRecorded", "ActionSelected", "Ended"}
+    recorded = sum(event["event"] == "TelemetryRecorded" for event in told)
+    assert recorded == sum(session["windows"] for session in sessions)
+    one = drlactors("events", "--session", sessions[0]["session"], "--json", *of(up))
+    assert {json.loads(line)["stream"] for line in one.stdout.splitlines()} == {f"session-{sessions[0]['session']}"}
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(up: SystemProcess) -> None:
+    piped = f"{sys.executable} -m drlactors events --limit 100000 --data-dir {up.folder} | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", piped], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_program_is_watched_live_and_ends(up: SystemProcess, tmp_path: Path) -> None:
+    script = "for i in 1 2 3; do echo $i > file$i; cat file$i; done; ls / | wc -l"
+    done = drlactors("sandbox", "run", *of(up), "--", "sh", "-c", script, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "file3").read_text() == "3\n"
+    found = re.search(r"session ([0-9a-f-]{36})", done.stdout)
+    assert found, done.stdout
+    told = drlactors("events", "--session", found[1], "--json", *of(up)).stdout
+    events = [json.loads(line) for line in told.splitlines()]
+    windows = [event["window"]["telemetry"] for event in events if event["event"] == "TelemetryRecorded"]
+    assert sum(window["file_write_count"] or 0 for window in windows) >= 3
+    assert any("file3" in path for window in windows for path in window["accessed_paths"])
+    assert "Ended" in [event["event"] for event in events]  # an answer to the last action may come after it
+
+
+def test_dead_letters_are_listed(up: SystemProcess) -> None:
+    before = drlactors("dead-letters", "--json", *of(up))
+    assert before.returncode == 0, before.stderr
+    addresses = json.loads((up.folder / "run.json").read_text())
+    rubbish_over_nats(addresses["nats_url"])
+    wait_for(lambda: "9 bytes" in _table(up) or "not a message" in _table(up), 20, "the rubbish is a dead letter")
+    told = [json.loads(line) for line in drlactors("dead-letters", "--json", *of(up)).stdout.splitlines()]
+    letter = told[-1]
+    assert letter["subject"].startswith("drl.v1.telemetry.")
+    assert letter["reason"] == "not a message of this kind"
+    assert letter["bytes"] == 9
+    assert letter["at"].startswith("2")
+    assert len(drlactors("dead-letters", "--json", "--limit", "1", *of(up)).stdout.splitlines()) == 1
+
+
+def _table(up: SystemProcess) -> str:
+    return drlactors("dead-letters", *of(up)).stdout
+
+
+def rubbish_over_nats(url: str) -> None:
+    from uuid import uuid4
+
+    from drlactors.bus.nats_link import NatsSandboxLink
+    from drlactors.domain.ids import SessionId
+    from drlactors.ports.bus import Kind
+
+    link = NatsSandboxLink(url)
+    link.send(Kind.TELEMETRY, SessionId(uuid4()), b"\xff" * 9)
+    assert link.flush(10.0)
+    link.close()
+
+
+def test_migrations_are_shown_and_applied_once(up: SystemProcess) -> None:
+    shown = drlactors("migrate", "--status", *of(up))
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^0001_\w+  applied \d{4}-", shown.stdout, re.MULTILINE)
+    applied = drlactors("migrate", *of(up))
+    assert applied.returncode == 0
+    assert "up to date; 0 applied now" in applied.stdout
+
+
+def test_migrate_brings_up_an_empty_database(tmp_path: Path, database: str) -> None:
+    config = tmp_path / "site.json"
+    config.write_text(json.dumps({"postgres": {"url": database}, "server": {"data_dir": str(tmp_path / "data")}}))
+    before = drlactors("migrate", "--status", "--config", str(config))
+    assert before.returncode == 1
+    assert "missing" in before.stdout
+    applied = drlactors("migrate", "--config", str(config))
+    assert applied.returncode == 0
+    assert "(now)" in applied.stdout
+    assert drlactors("migrate", "--status", "--config", str(config)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "allowed"),
+    [
+        ("[metrics]\nport = 70000\n", "metrics.port", "65535"),
+        ("[rules]\nreviews = 'many'\n", "rules.reviews", "integer"),
+        ("[sessions]\nwindow_sm = 1\n", "sessions.window_sm", "did you mean sessions.window_ms?"),
+        ("[sessions\n", "", "line 1"),
+    ],
+)
+def test_a_wrong_configuration_is_named(tmp_path: Path, text: str, key: str, allowed: str) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    done = drlactors("config", "check", str(path))
+    assert done.returncode == 2
+    assert str(path) in done.stderr
+    assert key in done.stderr
+    assert allowed in done.stderr
+
+
+def test_where_no_system_runs_a_sandbox_is_told(tmp_path: Path) -> None:
+    done = drlactors("sandbox", "play", "--data-dir", str(tmp_path))
+    assert done.returncode == 2
+    assert "no system runs on" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_demo_loses_nothing(tmp_path: Path) -> None:
+    done = drlactors("demo", "--seconds", "5", "--speed", "3", folder=tmp_path, timeout_s=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Losses: 0" in done.stdout.splitlines()[-4:]
+    assert done.stdout.splitlines()[-1] == "Stopped cleanly."
+    counted = re.search(r"Windows sent: (\d+), recorded: (\d+), answered: (\d+)\.", done.stdout)
+    assert counted
+    assert int(counted[1]) == int(counted[2]) == int(counted[3]) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_up_with_nothing_left_running(tmp_path: Path, number: signal.Signals) -> None:
+    with SystemProcess(tmp_path / "data", "", "") as system:
+        system.start()
+        started = descendants(system.pid)
+        names = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in started}
+        assert {"nats-server", "postgres"} <= names
+        os.kill(system.pid, number)
+        assert system.wait_dead(60) == 0
+        wait_for(lambda: not [pid for pid in started if is_running(pid)], 5, f"none of {names} runs")
+    assert not system.up()
+    assert "Stopping: finishing what is in flight." in system.log_path.read_text()
+
+
+def descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (path / "children").read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
