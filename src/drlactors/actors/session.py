@@ -88,6 +88,7 @@ class SessionActor(DispatchedActor):
         self._group: Group | None = None
         self._groups = 0
         self._handling: list[Arrived] = []
+        self._careful = False
         self._repeated_s = float("-inf")
         self._unreadable = ""  # or why
 
@@ -119,13 +120,22 @@ class SessionActor(DispatchedActor):
                 return
         self._proceed()
 
-    def suspects(self) -> tuple[Arrived, ...]:
-        """The messages one of which broke this actor, for the supervisor; it goes on with Rebuild."""
-        group = self._group.arrived if self._group else []
-        suspects = tuple({arrived.sequence: arrived for arrived in (*group, *self._handling)}.values())
+    def give_up(self) -> tuple[Arrived | None, list[Arrived]]:
+        """What broke this actor, if that is known, and what else it had not finished; it goes on with Rebuild.
+
+        From then on it takes one message at a time until none is waiting, so that the next time it is known.
+        """
+        unfinished = {arrived.sequence: arrived for arrived in (self._group.arrived if self._group else [])}
+        unfinished |= {arrived.sequence: arrived for arrived in self._handling}
+        broke = self._handling[-1] if self._handling else None
+        if broke is None and len(unfinished) == 1:
+            (broke,) = unfinished.values()
+        if broke is not None:
+            del unfinished[broke.sequence]
         self._group, self._handling = None, []
+        self._careful = True
         self._loading = True  # nothing is handled before the log was read again: later windows would make a gap
-        return suspects
+        return broke, list(unfinished.values())
 
     # From messages to groups
 
@@ -148,6 +158,7 @@ class SessionActor(DispatchedActor):
                 self._record()
             else:
                 self._obey(self._waiting.popleft())
+        self._careful = self._careful and bool(self._waiting or self._loading)
         self._presence.holding = self._reorder.holds()
         self._presence.busy = bool(
             self._waiting or self._group or self._loading or self._presence.holding or not self.actor_inbox.empty()
@@ -162,6 +173,8 @@ class SessionActor(DispatchedActor):
         while self._waiting and len(rows) < line.limits.group_windows:
             front = self._waiting[0]
             if not isinstance(front, Arrived) or front.kind is not Kind.TELEMETRY:
+                break
+            if self._careful and group.arrived:
                 break
             self._waiting.popleft()
             self._handling.append(front)
@@ -290,7 +303,9 @@ class SessionActor(DispatchedActor):
                 self._waiting.append(message)
 
     def _start_over(self, arrived: Iterable[Arrived], *, load: bool) -> None:
-        again: list[Arrived | Ordered] = [*arrived, *self.suspects(), *self._waiting, *self._reorder.release()]
+        last, others = self.give_up()
+        unfinished = others if last is None else [*others, last]
+        again: list[Arrived | Ordered] = [*arrived, *unfinished, *self._waiting, *self._reorder.release()]
         self._waiting = deque(sorted(again, key=lambda one: one.sequence if isinstance(one, Arrived) else -1))
         if load:
             self._line.writer.tell(Load(self.actor_ref, self._stream))

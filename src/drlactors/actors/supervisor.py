@@ -155,17 +155,14 @@ class SupervisorActor(DispatchedActor):
                 rank.reply_to.tell(Rebuild(()))
         if not isinstance(failure.actor, SessionActor):
             return
-        named = (failure.message,) if isinstance(failure.message, Arrived) else ()
-        suspects = {arrived.sequence: arrived for arrived in (*failure.actor.suspects(), *named)}.values()
-        again: list[Arrived] = []
-        worst = 1
-        for arrived in suspects:
-            count = self._failures.pop(arrived.sequence, 0) + 1
-            worst = max(worst, count)
+        broke, again = failure.actor.give_up()
+        count = 1
+        if broke is not None:
+            count += self._failures.pop(broke.sequence, 0)
             if count >= line.limits.failures_before_dead_letter:
-                self._turn_away(arrived.delivery, f"it broke the session {count} times: {failure.error!r}")
+                self._turn_away(broke.delivery, f"it broke the session {count} times: {failure.error!r}")
             else:
-                self._failures[arrived.sequence] = count
-                again.append(arrived)
-        pause_s = min(line.limits.backoff_initial_s * 2 ** (worst - 1), line.limits.backoff_max_s)
+                self._failures[broke.sequence] = count
+                again.append(broke)
+        pause_s = min(line.limits.backoff_initial_s * 2 ** (count - 1), line.limits.backoff_max_s)
         self._later.append((line.clock.monotonic_s() + pause_s, failure.actor.session, Rebuild(tuple(again))))
