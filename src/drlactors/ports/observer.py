@@ -74,6 +74,6 @@ class Observer(Protocol):
 
 
 class Tracer(Protocol):
-    def span(self, name: str, traceparent: str, **attributes: Any) -> AbstractContextManager[object] | None:
+    def span(self, name: str, traceparent: str, /, **attributes: Any) -> AbstractContextManager[object] | None:
         """A span below a sandbox's, None where that is not sampled: most are not."""
         ...
