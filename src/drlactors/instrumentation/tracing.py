@@ -43,7 +43,7 @@ class Tracing:
         self._provider = _provider(options.endpoint, instance) if options.endpoint else None
         self._tracer: Tracer | None = self._provider.get_tracer("drlactors") if self._provider else None
 
-    def span(self, name: str, traceparent: str = "", **attributes: Any) -> AbstractContextManager[Span] | None:
+    def span(self, name: str, traceparent: str = "", /, **attributes: Any) -> AbstractContextManager[Span] | None:
         """A span to be entered, or None when nobody wants one.
 
         With a parent the parent decides. Without one, evenly spread, every so many-th begins a trace.
