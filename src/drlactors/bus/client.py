@@ -14,9 +14,10 @@ HEADER_LINE = b"NATS/1.0"
 class DirectClient(Client):
     """Messages go from the parser to a plain function, frames from a list into the write buffer.
 
-    nats-py 2.16 takes 8 us for a message on its way in (a queue, a task and a coroutine for each subscription) and 7 us
-    for one with a header on its way out; this takes 4 and 1. Reading headers only where they are wanted also closes a
-    hole: a subject or a header that is not UTF-8 (the server stores both) ends nats-py's reading without a word.
+    Instead of a queue, a task and a coroutine for each subscription and a checked, parsed header each way: measured on
+    two busy cores, a delivery takes 11 us instead of 27, an action 2 instead of 8, a window on its way into the stream
+    16 to 22 instead of 33. Reading headers only where they are wanted also closes a hole: a subject or a header that is
+    not UTF-8 (the server stores both) ends nats-py's reading without a word.
     A handler must not raise: it would end the reading, too.
     """
 

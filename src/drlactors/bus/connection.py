@@ -35,9 +35,8 @@ class Part(Protocol):
 class Connection:
     """A NATS client for each life of the connection: nats-py's own reconnection is not used.
 
-    It keeps commands that it had not written when the server went, and sends them behind the subscriptions: a window
-    could overtake an earlier one that was lost on the wire. It also ends for good on most ``-ERR`` answers, whatever
-    ``max_reconnect_attempts`` says, so a new client would be needed anyway.
+    Most ``-ERR`` answers end a client for good, whatever ``max_reconnect_attempts`` says (nats-py 2.16), so a new one
+    is needed anyway; thus there is one way back, and what one life left unwritten is not sent in the next.
     """
 
     def __init__(

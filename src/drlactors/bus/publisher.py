@@ -55,7 +55,7 @@ class Publisher:
 
     Sending a failed message and everything behind it again does not keep order: a full stream refuses one message and,
     trimmed the next moment, stores the one behind it. With one under way there is nothing to overtake. A lane alone
-    therefore carries one message a round trip (2,000 to 3,000/s); lanes together fill the window.
+    therefore carries one message a round trip (1,300 to 1,900/s on two busy cores); lanes together fill the window.
 
     nats-py's ``publish_async`` never resolves after a server error or a disconnect (2,500 to 3,400 hung in a test);
     here each message is sent again after a passing error, after ``ACK_TIMEOUT_S`` and on every new connection.

@@ -23,8 +23,10 @@ SILENCE_S = 2.5 * HEARTBEAT_S
 LOOK_S = 0.25
 RENEW_PAUSE_S = 0.1
 REQUEST_EXPIRES_S = 30.0
-#: More than the largest message a server takes (64 MB at most, 8 MB in ours): each request can carry at least one.
-REQUEST_BYTES = 64 << 20
+#: What one request may bring, or one message of the largest size that the server takes if that is more: a request that
+#: cannot carry the next message would be refused for ever.
+REQUEST_BYTES = 16 << 20
+HEADER_BYTES = 64 << 10
 AHEAD_BYTES = 64 << 20
 #: Said with status 409 when a request that bounds its bytes has run out of messages or of bytes.
 REQUEST_OVER = ("Batch Completed", "Message Size Exceeds MaxBytes")
@@ -151,7 +153,7 @@ class Pull:
         self._heard_s = self._loop.time()
         body = {
             "batch": batch,
-            "max_bytes": REQUEST_BYTES,
+            "max_bytes": max(REQUEST_BYTES, self._client.max_payload + HEADER_BYTES),
             "expires": int(REQUEST_EXPIRES_S * streams.NS_PER_S),
             "idle_heartbeat": int(HEARTBEAT_S * streams.NS_PER_S),
         }

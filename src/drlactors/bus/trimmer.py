@@ -13,7 +13,7 @@ from drlactors.ports.bus import BusUnreachable
 
 
 class Trimmer:
-    """One purge for all trims of an interval: a purge takes the server 0.1 to 10 ms, and the newest says it all."""
+    """One purge for all trims of an interval: the newest says it all."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, stream: str, identity: Callable[[], str], interval_s: float

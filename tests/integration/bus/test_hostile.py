@@ -103,6 +103,21 @@ def test_a_flood_of_rubbish_neither_stops_the_others_nor_is_lost(own_nats: Embed
     assert bus.notices.counts[BusEvent.DEAD_LETTER_DROPPED] == 0
 
 
+def test_a_flood_of_large_messages_is_taken_in_portions(own_nats: EmbeddedNats, bus: NatsBus) -> None:
+    session = some_session()
+    for _ in range(40):
+        write_raw(own_nats, b"PUB drl.v1.telemetry.%b 5242880\r\n%b\r\n" % (str(session).encode(), bytes(5 << 20)))
+    reader = Reader(bus)
+    bus.consume(0, reader, credit=4096)
+    link = NatsSandboxLink(own_nats.url)
+    link.send(Kind.TELEMETRY, session, b"good")
+    assert data_of(reader.wait(1)) == [b"good"]
+    link.close()
+    assert until(lambda: len(bus.dead_letters(50)) == 40)
+    assert bus.notices.counts[BusEvent.DEAD_LETTER_DROPPED] == 0
+    assert bus.notices.counts[BusEvent.CONSUMER_RENEWED] == 0
+
+
 def test_a_sandbox_has_the_rights_of_a_sandbox_only(tmp_path: Path) -> None:
     """The users of ops/nats, on a server of their own: least rights suffice, and end where they should."""
     users = Path(__file__).parents[3] / "ops" / "nats" / "users.conf"
