@@ -1,7 +1,7 @@
 """What the actors of the fast line share: ports, each other, and limits."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from drlactors.actors.dispatched import Dispatcher
@@ -86,7 +86,11 @@ class Line:
             if lives:
                 self.coordinator.tell(Committed(lives))
 
-    def settle(self, sequences: tuple[int, ...]) -> None:
+    def marks(self, consumer: str) -> dict[str, int]:
+        """Up to where everybody needs nothing again, by the names under which the log remembers it."""
+        return {consumer: self.ledger.through(), **{name: through() for name, through in self.followers.items()}}
+
+    def settle(self, sequences: Sequence[int]) -> None:
         """Nothing more is to be done about these deliveries: the bus may send as many more."""
         if sequences:
             self.ledger.settle(sequences)

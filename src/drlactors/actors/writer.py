@@ -9,6 +9,9 @@ from drlactors.actors.line import Line
 from drlactors.actors.messages import Again, Load, Loaded, Remember, Repeat, Stale, Store, Unloadable
 from drlactors.ports.log import Category, Entry, EventUnreadable, LogError, LogUnreachable, Snapshot, Stream
 
+#: Remembering the marks costs a round trip, which is most of a small commit.
+MARK_EVERY_S = 0.1
+
 Result = TypeVar("Result")
 
 
@@ -21,24 +24,28 @@ class WriterActor(DispatchedActor):
         super().__init__(line.commit)
         self._line = line
         self._consumer = consumer
+        self._marked_s = float("-inf")
         self._refused: set[Stream] = set()  # until their owners have read them again
 
     def on_batch(self, messages: list[Any]) -> None:
         stores: list[Store] = []
+        loads: list[Load] = []  # last: who reads a stream again stores nothing before it has the answer
         for message in messages:
             if isinstance(message, Store):
                 stores.append(message)
                 continue
+            if isinstance(message, Load):
+                loads.append(message)
+                continue
             self._commit_all(stores)  # what follows has to see what came before it
             stores = []
             match message:
-                case Load():
-                    self._load(message)
                 case Remember():
                     self._remember(message)
                 case Repeat():
                     self._repeat(message)
         self._commit_all(stores)
+        self._load_all(loads)
 
     def _commit_all(self, stores: list[Store]) -> None:
         """Commit in few transactions, with each stream at most once in one: a stale append stops those on top of it."""
@@ -60,7 +67,7 @@ class WriterActor(DispatchedActor):
         line = self._line
         began_s = line.clock.monotonic_s()
         appends = [store.append for store in stores]
-        marks = {self._consumer: line.ledger.through(), **{name: through() for name, through in line.followers.items()}}
+        marks = self._marks(began_s)
         try:
             with self._spans(stores):
                 positions = self._until_reachable(lambda: line.log.append(appends, marks))
@@ -70,6 +77,7 @@ class WriterActor(DispatchedActor):
         if positions is None:
             return  # stopping, and the log is away: what is not settled will be delivered again
         entries: list[Entry] = []
+        settled: list[int] = []
         windows = events = 0
         for store, position in zip(stores, positions, strict=True):
             stream, after, stored, at_us, causation, traceparent = store.append
@@ -81,10 +89,20 @@ class WriterActor(DispatchedActor):
             entries.append(Entry(position, stream, after + 1, stored, at_us, causation, traceparent))
             windows += store.windows
             events += len(stored)
-            line.settle(tuple(arrived.sequence for arrived in store.settles))
+            settled += [arrived.sequence for arrived in store.settles]
+        line.settle(settled)
+        if marks:
+            line.bus.trim(marks[self._consumer])
         line.observer.appended(len(entries), events, line.clock.monotonic_s() - began_s)
         line.observer.windows(windows)
         line.follow(entries)
+
+    def _marks(self, now_s: float) -> dict[str, int]:
+        """How far everybody has come, now and then: a mark that lags only means that more comes again after a crash."""
+        if now_s - self._marked_s < MARK_EVERY_S:
+            return {}
+        self._marked_s = now_s
+        return self._line.marks(self._consumer)
 
     def _spans(self, stores: list[Store]) -> ExitStack:
         """A span for each append whose message was sampled where it was sent; none for the rest."""
@@ -113,6 +131,18 @@ class WriterActor(DispatchedActor):
         for arrived in store.settles:
             line.bus.bury(arrived.delivery, f"it cannot be stored: {error}")
         line.settle(tuple(arrived.sequence for arrived in store.settles))
+
+    def _load_all(self, loads: list[Load]) -> None:
+        """Sessions that were never started are asked for together: a sandbox can make them up by the thousands."""
+        if not loads:
+            return
+        there = self._until_reachable(lambda: self._line.log.existing([load.stream for load in loads]))
+        for load in loads if there is not None else ():
+            if load.stream in (there or ()):
+                self._load(load)
+            else:
+                self._refused.discard(load.stream)
+                load.reply_to.tell(Loaded(load.stream, None, 0, []))
 
     def _load(self, message: Load) -> None:
         log, stream = self._line.log, message.stream
