@@ -217,7 +217,7 @@ def test_a_reader_that_only_enqueues_leaves_the_thread_to_the_actions(bus: NatsB
         began_s = time.monotonic()
         bus.publish([(session, b"stop")])
         assert until(lambda: len(came_s) == 1)
-    assert came_s[0] - began_s < 0.5
+    assert came_s[0] - began_s < 2.0  # 0.6 s on a machine with three times its work; never, if the thread were held
 
 
 def test_a_reader_that_fails_is_given_the_same_again(bus: NatsBus, link: NatsSandboxLink) -> None:
