@@ -144,7 +144,7 @@ class SessionActor(DispatchedActor):
             self._refuse(arrived, self._unreadable)
         elif self._loading:
             self._waiting.append(arrived)
-        elif arrived.kind is Kind.TELEMETRY:
+        elif arrived.kind is Kind.TELEMETRY and (self._state.started is not None or self._waiting):
             limits = self._line.limits
             self._waiting.extend(self._reorder.offer(arrived, self._line.clock.monotonic_s(), limits.reorder_windows))
         else:

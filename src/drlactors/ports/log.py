@@ -109,6 +109,10 @@ class EventLog(Protocol):
         """Everything after a position, as it comes."""
         ...
 
+    def existing(self, streams: Sequence[Stream]) -> set[Stream]:
+        """Those of the streams that hold anything: one question for thousands."""
+        ...
+
     def head(self) -> int:
         """The last position, 0 of an empty log."""
         ...

@@ -19,6 +19,8 @@ from drlactors.store.subscription import PolledSubscription
 
 #: Rows of one stream that are fetched at a time.
 STREAM_PAGE = 256
+#: Above every version of a stream.
+LAST_VERSION = (1 << 63) - 1
 
 _T = TypeVar("_T")
 
@@ -64,6 +66,11 @@ class RowLog:
         with self._subscriptions_lock:
             self._subscriptions.add(subscription)
         return subscription
+
+    def existing(self, streams: Sequence[Stream]) -> set[Stream]:
+        places = [Place(stream.id, LAST_VERSION) for stream in streams]
+        found = {row.originator_id for row in self._reach(lambda: self._rows.holding(places))} if places else set()
+        return {stream for stream in streams if stream.id in found}
 
     def head(self) -> int:
         return self._reach(self._rows.head)
