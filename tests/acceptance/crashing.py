@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from drlactors import wiring
 from drlactors.bus.nats_bus import NatsBus
 from drlactors.cli.up import up
 from drlactors.store.log import PostgresEventLog
+from drlactors.wiring import access, system
 
 POINT, AFTER = sys.argv[1], int(sys.argv[2])
 _reached = 0
@@ -52,5 +52,6 @@ class CrashingBus(NatsBus):
         reach("after-acknowledge")
 
 
-vars(wiring).update(PostgresEventLog=CrashingLog, NatsBus=CrashingBus)
+vars(access).update(PostgresEventLog=CrashingLog)
+vars(system).update(NatsBus=CrashingBus)
 up(config=(Path(sys.argv[3]),))

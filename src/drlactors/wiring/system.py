@@ -1,14 +1,13 @@
-"""The composition root: the one module that knows every adapter. Starts in order of need, stops in reverse."""
+"""One serving plane: starts in order of need, stops in reverse."""
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 from uuid import UUID, uuid5
 
 from watchfiles import watch
@@ -25,15 +24,11 @@ from drlactors.actors.line import Limits, Line
 from drlactors.actors.messages import Deliveries, Tick
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
-from drlactors.bus.credentials import Credentials
 from drlactors.bus.nats_bus import NatsBus
-from drlactors.bus.nats_link import NatsSandboxLink
-from drlactors.bus.reading import Buried, newest_dead_letters
 from drlactors.bus.streams import Limits as StreamLimits
-from drlactors.config.load import Loaded, load
+from drlactors.config.load import Loaded
 from drlactors.config.problems import ConfigError
 from drlactors.config.settings import Settings
-from drlactors.config.share import share
 from drlactors.config.watch import Reload, Watcher
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.ids import InstanceId
@@ -43,10 +38,8 @@ from drlactors.inference import RulePolicy, Serving, load_model, packaged_model
 from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery
 from drlactors.ports.policy import PolicyError
-from drlactors.store.connections import Connections
-from drlactors.store.log import PostgresEventLog
-from drlactors.store.migrations import Status, migrate, status
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
+from drlactors.wiring.access import RUN_FILE, Addresses, SystemClock, credentials, open_log, write_private
 
 _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
 #: How often deadlines are looked at. A retry is due after seconds, a gap after half of one.
@@ -55,26 +48,6 @@ TICK_S = 0.1
 MAIN_PAUSE_S, COMMIT_PAUSE_S = 0.0005, 0.001
 #: What is in flight at a stop has so long to get to disk; after that the bus will bring it again.
 DRAIN_S = 20.0
-RUN_FILE = "run.json"
-
-
-class SystemClock:
-    """The machine's."""
-
-    def now_us(self) -> int:
-        return time.time_ns() // 1000
-
-    def monotonic_s(self) -> float:
-        return time.monotonic()
-
-
-class Addresses(NamedTuple):
-    """Where the servers of a running system are; written to ``run.json`` under its data directory while it runs."""
-
-    nats_url: str
-    postgres_dsn: str
-    metrics_url: str
-    pid: int
 
 
 class System:
@@ -286,16 +259,6 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-def credentials(settings: Settings, token: str = "") -> Credentials:
-    nats = settings.nats
-    return Credentials(
-        token=token or nats.token.get_secret_value(),
-        tls_ca_file=Path(nats.tls_ca) if nats.tls_ca else None,
-        tls_cert_file=Path(nats.tls_cert) if nats.tls_cert else None,
-        tls_key_file=Path(nats.tls_key) if nats.tls_key else None,
-    )
-
-
 def model_path(settings: Settings) -> Path:
     return Path(settings.model.path) if settings.model.path else packaged_model()
 
@@ -317,10 +280,6 @@ def serving(settings: Settings, schema: FeatureSchema, clock: SystemClock) -> Se
     )
 
 
-def open_log(dsn: str) -> PostgresEventLog:
-    return PostgresEventLog(dsn, schema_dir=share("eventstore"))
-
-
 def catch_up(line: Line) -> None:
     """Show the followers what they have not seen since the system ran last."""
     after = min(line.log.position(DISPATCHED), line.log.position(COORDINATED))
@@ -337,68 +296,3 @@ def _servers(settings: Settings, data_dir: Path, stack: ExitStack, metrics_url: 
     if not dsn:
         dsn = stack.enter_context(EmbeddedPostgres(data_dir / "postgres")).dsn
     return Addresses(nats_url, dsn, metrics_url, os.getpid())
-
-
-def running(settings: Settings) -> Addresses | None:
-    """The addresses of the system that runs on this data directory, if one does."""
-    try:
-        return Addresses(**json.loads((Path(settings.server.data_dir) / RUN_FILE).read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def write_private(path: Path, text: str) -> None:
-    """For our user only: it holds the servers' passwords."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-
-
-@contextmanager
-def reading(files: Sequence[Path], data_dir: Path | None) -> Iterator[tuple[PostgresEventLog, Settings]]:
-    """The event log, for a command that reads: of the running system, or of servers started for as long as it takes."""
-    settings = _settings(files, data_dir)
-    with ExitStack() as stack:
-        yield stack.enter_context(closing(open_log(_database(settings, stack)))), settings
-
-
-def migrations(files: Sequence[Path], data_dir: Path | None, *, apply: bool) -> tuple[list[str], list[Status]]:
-    """The names of the migrations that were applied now, and how all of them stand."""
-    with ExitStack() as stack:
-        connections = stack.enter_context(closing(Connections(_database(_settings(files, data_dir), stack))))
-        folder = share("eventstore") / "migrations"
-        return migrate(connections, folder) if apply else [], status(connections, folder)
-
-
-def buried(files: Sequence[Path], data_dir: Path | None, limit: int) -> list[Buried]:
-    """The newest dead letters, of the running system or of a server started for as long as it takes."""
-    settings = _settings(files, data_dir)
-    addresses = running(settings)
-    with ExitStack() as stack:
-        url = addresses.nats_url if addresses else settings.nats.url
-        url = url or stack.enter_context(EmbeddedNats(Path(settings.server.data_dir) / "nats")).url
-        return newest_dead_letters(url, credentials(settings), limit)
-
-
-def _settings(files: Sequence[Path], data_dir: Path | None) -> Settings:
-    return load(files=files, overrides={} if data_dir is None else {"server.data_dir": str(data_dir)}).settings
-
-
-def _database(settings: Settings, stack: ExitStack) -> str:
-    addresses = running(settings)
-    dsn = addresses.postgres_dsn if addresses else settings.postgres.url.get_secret_value()
-    return dsn or stack.enter_context(EmbeddedPostgres(Path(settings.server.data_dir) / "postgres")).dsn
-
-
-def sandbox_link(nats_url: str, token: str, data_dir: Path | None) -> NatsSandboxLink:
-    """A sandbox's link to the given server, or to the system that runs on the data directory."""
-    settings = _settings((), data_dir)
-    if not nats_url:
-        addresses = running(settings)
-        if addresses is None:
-            raise SystemExit(
-                f"no system runs on {settings.server.data_dir}: start one with drlactors up, or name --nats"
-            )
-        nats_url = addresses.nats_url
-    return NatsSandboxLink(nats_url, credentials=credentials(settings, token))

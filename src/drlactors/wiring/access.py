@@ -1,0 +1,120 @@
+"""What the commands reach from outside a running system: its addresses, its log, its bus."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from drlactors.bus.credentials import Credentials
+from drlactors.bus.nats_link import NatsSandboxLink
+from drlactors.bus.reading import Buried, newest_dead_letters
+from drlactors.config.load import load
+from drlactors.config.settings import Settings
+from drlactors.config.share import share
+from drlactors.store.connections import Connections
+from drlactors.store.log import PostgresEventLog
+from drlactors.store.migrations import Status, migrate, status
+from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
+
+RUN_FILE = "run.json"
+
+
+class SystemClock:
+    """The machine's."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+
+class Addresses(NamedTuple):
+    """Where the servers of a running system are; written to ``run.json`` under its data directory while it runs."""
+
+    nats_url: str
+    postgres_dsn: str
+    metrics_url: str
+    pid: int
+
+
+def credentials(settings: Settings, token: str = "") -> Credentials:
+    nats = settings.nats
+    return Credentials(
+        token=token or nats.token.get_secret_value(),
+        tls_ca_file=Path(nats.tls_ca) if nats.tls_ca else None,
+        tls_cert_file=Path(nats.tls_cert) if nats.tls_cert else None,
+        tls_key_file=Path(nats.tls_key) if nats.tls_key else None,
+    )
+
+
+def open_log(dsn: str) -> PostgresEventLog:
+    return PostgresEventLog(dsn, schema_dir=share("eventstore"))
+
+
+def running(settings: Settings) -> Addresses | None:
+    """The addresses of the system that runs on this data directory, if one does."""
+    try:
+        return Addresses(**json.loads((Path(settings.server.data_dir) / RUN_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_private(path: Path, text: str) -> None:
+    """For our user only: it holds the servers' passwords."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+@contextmanager
+def reading(files: Sequence[Path], data_dir: Path | None) -> Iterator[tuple[PostgresEventLog, Settings]]:
+    """The event log, for a command that reads: of the running system, or of servers started for as long as it takes."""
+    settings = _settings(files, data_dir)
+    with ExitStack() as stack:
+        yield stack.enter_context(closing(open_log(_database(settings, stack)))), settings
+
+
+def migrations(files: Sequence[Path], data_dir: Path | None, *, apply: bool) -> tuple[list[str], list[Status]]:
+    """The names of the migrations that were applied now, and how all of them stand."""
+    with ExitStack() as stack:
+        connections = stack.enter_context(closing(Connections(_database(_settings(files, data_dir), stack))))
+        folder = share("eventstore") / "migrations"
+        return migrate(connections, folder) if apply else [], status(connections, folder)
+
+
+def buried(files: Sequence[Path], data_dir: Path | None, limit: int) -> list[Buried]:
+    """The newest dead letters, of the running system or of a server started for as long as it takes."""
+    settings = _settings(files, data_dir)
+    addresses = running(settings)
+    with ExitStack() as stack:
+        url = addresses.nats_url if addresses else settings.nats.url
+        url = url or stack.enter_context(EmbeddedNats(Path(settings.server.data_dir) / "nats")).url
+        return newest_dead_letters(url, credentials(settings), limit)
+
+
+def _settings(files: Sequence[Path], data_dir: Path | None) -> Settings:
+    return load(files=files, overrides={} if data_dir is None else {"server.data_dir": str(data_dir)}).settings
+
+
+def _database(settings: Settings, stack: ExitStack) -> str:
+    addresses = running(settings)
+    dsn = addresses.postgres_dsn if addresses else settings.postgres.url.get_secret_value()
+    return dsn or stack.enter_context(EmbeddedPostgres(Path(settings.server.data_dir) / "postgres")).dsn
+
+
+def sandbox_link(nats_url: str, token: str, data_dir: Path | None) -> NatsSandboxLink:
+    """A sandbox's link to the given server, or to the system that runs on the data directory."""
+    settings = _settings((), data_dir)
+    if not nats_url:
+        addresses = running(settings)
+        if addresses is None:
+            raise SystemExit(
+                f"no system runs on {settings.server.data_dir}: start one with drlactors up, or name --nats"
+            )
+        nats_url = addresses.nats_url
+    return NatsSandboxLink(nats_url, credentials=credentials(settings, token))
