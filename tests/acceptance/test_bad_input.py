@@ -137,7 +137,7 @@ def test_a_message_on_another_kind_s_subject_is_refused_and_buried(
     message = of_each_kind(box.id)[is_a]
     box.tell(sent_as, message)
     box.refused(sent_as, "", message)
-    assert [type(event) for event in events(log, box.id)] == [Started]
+    wait_for(lambda: [type(event) for event in events(log, box.id)] == [Started], 5, "only its start is in the log")
 
 
 def test_another_session_s_id_is_refused_and_buried_and_that_session_untouched(
@@ -320,7 +320,7 @@ def test_a_repeated_start_is_quiet_and_another_one_refused(box: Box, log: Postgr
     other = wire.start(box.id, SANDBOX, 1, Artifact("cd" * 32, "elf"), 250)
     box.tell(Kind.EPISODE, other)
     box.refused(Kind.EPISODE, "started before, with other facts", other)
-    assert [type(event) for event in events(log, box.id)] == [Started]
+    wait_for(lambda: [type(event) for event in events(log, box.id)] == [Started], 5, "only its start is in the log")
 
 
 def test_repeated_windows_are_quiet_recorded_once_and_answered_again(box: Box, log: PostgresEventLog) -> None:
@@ -437,7 +437,7 @@ MESSAGES = 100_000
 SESSIONS = 20
 CALM_ROUNDS = 60
 #: Sent as fast as it is turned away. All messages are one queue: a window behind ten thousand others waits for them.
-BEHIND_AT_MOST, PORTION = 1_000, 250
+BEHIND_AT_MOST, PORTION = 500, 100
 #: Machines are noisy, and this one plays sandboxes and servers, too.
 SLOWER_AT_MOST, P99_AT_MOST_S, GROWTH_AT_MOST_MB = 20, 2.0, 200.0
 
