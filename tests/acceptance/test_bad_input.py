@@ -439,7 +439,7 @@ CALM_ROUNDS = 60
 #: Sent as fast as it is turned away. All messages are one queue: a window behind ten thousand others waits for them.
 BEHIND_AT_MOST, PORTION = 500, 100
 #: Machines are noisy, and this one plays sandboxes and servers, too.
-SLOWER_AT_MOST, P99_AT_MOST_S, GROWTH_AT_MOST_MB = 20, 2.0, 200.0
+SLOWER_AT_MOST, P99_AT_MOST_S, GROWTH_AT_MOST_MB = 40, 2.0, 200.0
 
 
 def rubbish(dice: random.Random) -> tuple[Kind, SessionId, bytes]:
