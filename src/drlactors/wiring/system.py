@@ -25,6 +25,7 @@ from drlactors.actors.messages import Deliveries, Tick
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
 from drlactors.bus.nats_bus import NatsBus
+from drlactors.bus.notices import BusEvent
 from drlactors.bus.streams import Limits as StreamLimits
 from drlactors.config.load import Loaded
 from drlactors.config.problems import ConfigError
@@ -36,7 +37,7 @@ from drlactors.domain.instance import ConfigurationReloaded, PolicyActivated, Po
 from drlactors.domain.permission import Rules
 from drlactors.inference import RulePolicy, Serving, load_model, packaged_model
 from drlactors.instrumentation import Instruments
-from drlactors.ports.bus import Delivery
+from drlactors.ports.bus import Delivery, StreamReplaced
 from drlactors.ports.policy import PolicyError
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring.access import RUN_FILE, Addresses, SystemClock, credentials, open_log, write_private
@@ -57,11 +58,18 @@ class System:
         self._loaded = loaded
         self._reload = reload
         self._stack = ExitStack()
+        self._replaced = False
         self.settings = loaded.settings
         self.data_dir = Path(loaded.settings.server.data_dir)
 
     def start(self) -> Addresses:
         """Bring everything up; what was started is stopped again when something fails."""
+        try:
+            return self._start_whole()
+        except StreamReplaced:  # it ended before the remembered position, and has a new identity now: begin with that
+            return self._start_whole()
+
+    def _start_whole(self) -> Addresses:
         with ExitStack() as stack:
             addresses = self._start(stack)
             self._stack = stack.pop_all()
@@ -113,7 +121,7 @@ class System:
                 sandbox_bytes=settings.nats.stream_max_bytes, sandbox_age_s=settings.nats.stream_max_age_s
             ),
             max_message_bytes=settings.nats.max_message_bytes,
-            hook=lambda event, detail: self.observer.note(f"bus.{event}", detail=detail),
+            hook=self._hear_bus,
             buried=self.observer.dead_letter,
         )
         stack.callback(bus.close)
@@ -169,10 +177,16 @@ class System:
         self.line.ledger.enter(delivery.sequence for delivery in deliveries)
         self.line.supervisor.tell(Deliveries(deliveries))
 
+    def _hear_bus(self, event: BusEvent, detail: str) -> None:
+        self._replaced = self._replaced or event is BusEvent.STREAM_REPLACED
+        self.observer.note(f"bus.{event}", detail=detail)
+
     def _ready(self) -> str:
         """Empty when messages are taken, or what keeps them from being taken."""
         if not hasattr(self, "addresses"):
             return "starting"
+        if self._replaced:
+            return "the inbound stream was replaced by another one: restart to read it from its beginning"
         return "the event log is away" if self.line.log_away else ""
 
     def _drain(self, consumer: str) -> None:
