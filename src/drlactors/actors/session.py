@@ -25,7 +25,7 @@ from drlactors.actors.messages import (
 from drlactors.actors.reorder import Reorder
 from drlactors.codec import outbound
 from drlactors.domain import features
-from drlactors.domain.errors import Refused
+from drlactors.domain.errors import ForeignSession, Refused
 from drlactors.domain.ids import SessionId
 from drlactors.domain.permission import permitted
 from drlactors.domain.session import (
@@ -179,6 +179,7 @@ class SessionActor(DispatchedActor):
             self._waiting.popleft()
             self._handling.append(front)
             try:
+                self._check_owner(front)
                 self._take(front.commands, group, rows)
             except Refused as refusal:
                 self._refuse(front, str(refusal))
@@ -236,12 +237,19 @@ class SessionActor(DispatchedActor):
 
     # Single commands
 
+    def _check_owner(self, arrived: Arrived) -> None:
+        started = self._state.started
+        if started is not None and arrived.sandbox != started.sandbox:
+            raise ForeignSession
+
     def _obey(self, message: Arrived | Ordered) -> None:
         arrived = (message,) if isinstance(message, Arrived) else ()
         commands = message.commands if isinstance(message, Arrived) else (message.command,)
         self._handling.extend(arrived)
         state, events = self._state, list[Event]()
         try:
+            for one in arrived:
+                self._check_owner(one)
             for command in commands:
                 decided = DECIDER.decide(command, state)
                 state = DECIDER.fold(decided, state)

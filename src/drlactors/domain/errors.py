@@ -16,6 +16,10 @@ class AlreadyStarted(Refused):
     """This session was started before, with other facts."""
 
 
+class ForeignSession(Refused):
+    """The session belongs to another sandbox: only the one that started it may speak for it."""
+
+
 class SessionOver(Refused):
     """The session has ended: nothing more is recorded or chosen for it."""
 

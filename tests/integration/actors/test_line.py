@@ -19,8 +19,10 @@ from drlactors.actors.line import Limits, Line
 from drlactors.actors.messages import Deliveries, Tick
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
+from drlactors.codec import sandbox as wire
 from drlactors.domain import features
 from drlactors.domain.action import Action
+from drlactors.domain.errors import ForeignSession
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.ids import SessionId
 from drlactors.domain.session import (
@@ -35,7 +37,7 @@ from drlactors.domain.session import (
 )
 from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.inference import RulePolicy, Serving
-from drlactors.ports.bus import Delivery
+from drlactors.ports.bus import Delivery, Kind
 from drlactors.ports.log import Append, Category, LogUnreachable, Stream
 from drlactors.sandboxes.host import Done, Host, HostedSession
 from drlactors.store.memory import MemoryEventLog
@@ -266,6 +268,20 @@ def test_a_message_that_keeps_breaking_the_session_is_buried_and_the_session_goe
     assert len({letter.data for letter in letters}) == 1
     assert recorded(plane.events(session.id)) == [0, 1, 2, 4, 5, 6, 7]
     assert [event for event in plane.events(session.id) if isinstance(event, TelemetryLost)] != []
+
+
+def test_nobody_speaks_for_another_sandboxs_session(plane: Plane) -> None:
+    session = plane.open()
+    send(session, 0, 3)
+    assert session.wait_answered(10)
+    link = plane.bus.link()
+    link.send(Kind.TELEMETRY, session.id, wire.windows(session.id, "sandbox-2", [window(3)]))
+    link.send(Kind.EPISODE, session.id, wire.end(session.id, "sandbox-2", EndReason.FINISHED))
+    until(lambda: len(plane.bus.dead_letters(10)) == 2, "both are refused")
+    assert {letter.reason for letter in plane.bus.dead_letters(10)} == {ForeignSession.__doc__}
+    send(session, 3, 5)
+    assert session.wait_answered(10)
+    assert recorded(plane.events(session.id)) == list(range(5))
 
 
 def test_windows_in_the_wrong_order_are_put_right(plane: Plane) -> None:
