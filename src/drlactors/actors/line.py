@@ -7,11 +7,12 @@ from typing import NamedTuple
 from drlactors.actors.dispatched import Dispatcher
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.messages import Committed, Ref
+from drlactors.codec import outbound
 from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.permission import Rules
 from drlactors.domain.session import Ended, OutcomeReported, SessionLost, Started
-from drlactors.ports.bus import Bus
+from drlactors.ports.bus import Bus, Delivery
 from drlactors.ports.clock import Clock
 from drlactors.ports.log import Entry, EventLog
 from drlactors.ports.observer import Observer, Tracer
@@ -95,3 +96,9 @@ class Line:
         if sequences:
             self.ledger.settle(sequences)
             self.bus.replenish(len(sequences))
+
+    def turn_away(self, delivery: Delivery, reason: str) -> None:
+        """Nothing comes of this message: keep it for a person, say so to its sandbox, and go on."""
+        self.bus.bury(delivery, reason)
+        self.bus.publish([(delivery.session, outbound.refusal(delivery.session, delivery.kind, reason))])
+        self.settle((delivery.sequence,))

@@ -23,7 +23,6 @@ from drlactors.actors.messages import (
     Unloadable,
 )
 from drlactors.actors.reorder import Reorder
-from drlactors.codec import outbound
 from drlactors.domain import features
 from drlactors.domain.errors import ForeignSession, Refused
 from drlactors.domain.ids import SessionId
@@ -276,12 +275,9 @@ class SessionActor(DispatchedActor):
             self._remember()
 
     def _refuse(self, arrived: Arrived, reason: str) -> None:
-        """A lawful no is an answer: say it, keep the message for a person, and go on."""
-        line = self._line
-        line.observer.refused(reason)
-        line.bus.bury(arrived.delivery, reason)
-        line.bus.publish([(self.session, outbound.refusal(self.session, arrived.kind, reason))])
-        line.settle((arrived.sequence,))
+        """A lawful no is an answer."""
+        self._line.observer.refused(reason)
+        self._line.turn_away(arrived.delivery, reason)
 
     def _repeat(self, repeated: int) -> None:
         """Windows that were answered come again: perhaps the answer was lost on its way."""

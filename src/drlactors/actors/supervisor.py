@@ -79,11 +79,8 @@ class SupervisorActor(DispatchedActor):
         ward.ref.tell(arrived)
 
     def _turn_away(self, delivery: Delivery, reason: str) -> None:
-        line = self._line
-        line.observer.dead_letter(reason)
-        line.bus.bury(delivery, reason)
-        line.bus.publish([(delivery.session, outbound.refusal(delivery.session, delivery.kind, reason))])
-        line.settle((delivery.sequence,))
+        self._line.observer.dead_letter(reason)
+        self._line.turn_away(delivery, reason)
 
     def _warn(self, delivery: Delivery, defaulted: tuple[str, ...]) -> None:
         """Count every field; tell the sandbox once a second: a broken sensor is broken in every window."""
