@@ -12,7 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from drlactors.domain.action import Action
 from drlactors.domain.features import FeatureSchema
-from drlactors.domain.model import ModelMetadata, from_json, probe
+from drlactors.domain.metadata import ModelMetadata, from_json, probe
 from drlactors.inference import onnx_file
 from drlactors.ports.policy import PolicyError
 

@@ -16,7 +16,7 @@ import onnxruntime as ort
 
 from drlactors.domain.action import Action
 from drlactors.domain.features import FeatureSchema, Vectors
-from drlactors.domain.model import ModelMetadata
+from drlactors.domain.metadata import ModelMetadata
 from drlactors.inference import model
 from drlactors.ports.policy import PolicyError, PolicyInfo, Values
 

@@ -15,7 +15,7 @@ import torch
 from drlactors.domain import reward
 from drlactors.domain.action import Action
 from drlactors.domain.features import Vectors
-from drlactors.domain.model import ModelMetadata, probe
+from drlactors.domain.metadata import ModelMetadata, probe
 from drlactors.learner.evaluation import Evaluation, evaluate
 from drlactors.learner.network import network, one_thread, to_onnx
 from drlactors.learner.transitions import Sample, Table, Task, split, table

@@ -10,7 +10,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from drlactors.domain.features import FeatureSchema
-from drlactors.domain.model import ModelMetadata
+from drlactors.domain.metadata import ModelMetadata
 from drlactors.inference.model import probe_vectors
 
 SCHEMA = FeatureSchema()

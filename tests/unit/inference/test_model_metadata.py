@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from drlactors.domain.model import PROBE_ROWS, from_json, probe, unordered
+from drlactors.domain.metadata import PROBE_ROWS, from_json, probe, unordered
 from tests.unit.inference.models import metadata
 
 SOUND = metadata(b"model", hyperparameters={"gamma": 0.99, "seed": 0, "algorithm": "x"})
