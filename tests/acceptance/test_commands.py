@@ -156,7 +156,7 @@ def test_migrate_brings_up_an_empty_database(tmp_path: Path, database: str) -> N
     [
         ("[metrics]\nport = 70000\n", "metrics.port", "65535"),
         ("[rules]\nreviews = 'many'\n", "rules.reviews", "integer"),
-        ("[sessions]\nwindow_sm = 1\n", "sessions.window_sm", "did you mean sessions.window_ms?"),
+        ("[sessions]\nlost_afetr_s = 1\n", "sessions.lost_afetr_s", "did you mean sessions.lost_after_s?"),
         ("[sessions\n", "", "line 1"),
     ],
 )

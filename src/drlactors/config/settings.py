@@ -69,11 +69,9 @@ def _postgres_url(url: SecretStr) -> SecretStr:
 
 class Postgres(Section):
     url: Annotated[SecretStr, AfterValidator(_postgres_url), RESTART]
-    pool_connections: Annotated[int, Field(ge=2, le=100), RESTART]
 
 
 class Sessions(Section):
-    window_ms: Annotated[int, Field(ge=10, le=60_000), RESTART]
     idle_passivate_s: Annotated[Seconds, LIVE]
     lost_after_s: Annotated[Seconds, LIVE]
     reorder_windows: Annotated[Count, LIVE]
