@@ -8,7 +8,6 @@ from drlactors.ports.bus import BusUnreachable
 
 TIMEOUT_S = 5.0
 STREAM_NOT_FOUND = 10059
-CONSUMER_NOT_FOUND = 10014
 NO_MESSAGE_FOUND = 10037
 
 

@@ -17,10 +17,6 @@ class Credit:
         self.ahead_bytes = 0
         self._ahead: deque[int] = deque()  # sizes, oldest first
 
-    @property
-    def ahead(self) -> int:
-        return len(self._ahead)
-
     def to_request(self) -> int:
         """How many to ask for now: the free part, once it is worth a request, so that few requests stand at a time."""
         free = self.limit - self.requested - len(self._ahead)

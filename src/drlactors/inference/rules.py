@@ -116,7 +116,7 @@ class RulePolicy:
             fired = (vectors[:, columns] >= least).all(axis=1)
             np.maximum(stances, fired * int(rule.stance), out=stances)
         if self._isolation is not None:
-            stances += (stances == Stance.STOP) & (vectors[:, self._isolation] > 0)
+            stances[(stances == Stance.STOP) & (vectors[:, self._isolation] > 0)] = Stance.STOP_ISOLATED
         return _WORTH[stances]
 
     def because(self, vector: Vectors, action: Action) -> tuple[str, ...]:

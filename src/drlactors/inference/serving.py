@@ -29,7 +29,6 @@ class Figures:
     late: int = 0  # runs of the model that took longer than the deadline
     overdue: int = 0  # batches that had waited longer than the deadline before anyone was asked
     benched: int = 0  # times that the model was set aside
-    swaps: int = 0  # models taken into service, rollbacks among them
 
 
 class Serving:
@@ -98,7 +97,6 @@ class Serving:
         self._fits(policy)
         with self._lock:
             self._charge = _Charge(policy, previous=self._charge.policy)
-            self.figures.swaps += 1
 
     def rollback(self) -> PolicyInfo:
         """Puts the previous model back in charge; again, and the later one is. Raises PolicyError without one."""
@@ -107,7 +105,6 @@ class Serving:
             if back is None:
                 raise PolicyError("there is no previous model to go back to")
             self._charge = _Charge(back, previous=self._charge.policy)
-            self.figures.swaps += 1
             return back.info
 
     def _asked(self, charge: _Charge, now_s: float) -> Policy:
