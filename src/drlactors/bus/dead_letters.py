@@ -1,12 +1,15 @@
 """Dead letters as they lie in their stream."""
 
 import base64
-from typing import Any
+from typing import Any, NamedTuple
 
-from drlactors.bus.api import NO_MESSAGE_FOUND, ApiRefused, ask
+from drlactors.bus.api import NO_MESSAGE_FOUND, STREAM_NOT_FOUND, ApiRefused, ask
 from drlactors.bus.client import DirectClient, header
+from drlactors.bus.connection import Connection
+from drlactors.bus.credentials import Credentials
+from drlactors.bus.notices import Notices
 from drlactors.bus.publisher import Message
-from drlactors.bus.subjects import Subjects
+from drlactors.bus.subjects import ROOT, Subjects
 from drlactors.ports.bus import DeadLetter
 
 SUBJECT = "Drl-Subject"
@@ -14,6 +17,14 @@ SEQUENCE = "Drl-Sequence"
 REASON = "Drl-Reason"
 #: A reason is a sentence; what quotes a message in it must not grow past what a header may take.
 REASON_LENGTH = 1024
+CONNECT_TIMEOUT_S = 5.0
+
+
+class Buried(NamedTuple):
+    """A dead letter and when it was buried."""
+
+    at: str  # RFC 3339, UTC, as the server writes it
+    letter: DeadLetter
 
 
 def write(subjects: Subjects, letter: DeadLetter, identity: str) -> Message:
@@ -28,26 +39,50 @@ def write(subjects: Subjects, letter: DeadLetter, identity: str) -> Message:
     )
 
 
-async def newest(client: DirectClient, subjects: Subjects, limit: int) -> list[DeadLetter]:
+async def newest(client: DirectClient, subjects: Subjects, limit: int) -> list[Buried]:
+    """At most ``limit``, oldest first. Raises ApiRefused, also where there is no stream."""
     stream = subjects.dead_stream()
     state = (await ask(client, f"STREAM.INFO.{stream}"))["state"]
-    found: list[DeadLetter] = []
-    for sequence in range(state["last_seq"], max(0, state["first_seq"] - 1), -1):
-        if len(found) >= limit:
-            break
+    found: list[Buried] = []
+    sequence = state["last_seq"]
+    while len(found) < limit and sequence >= max(1, state["first_seq"]):
         try:
             found.append(_read((await ask(client, f"STREAM.MSG.GET.{stream}", {"seq": sequence}))["message"]))
         except ApiRefused as refused:
             if refused.code != NO_MESSAGE_FOUND:  # expired while we looked
                 raise
+        sequence -= 1
     return found[::-1]
 
 
-def _read(message: dict[str, Any]) -> DeadLetter:
+def look(url: str, credentials: Credentials, limit: int) -> list[Buried]:
+    """The newest, seen from outside a running system: declares no stream, consumes nothing.
+
+    None where no system has run yet. Raises BusUnreachable.
+    """
+    connection = Connection(url, "drlactors-reader", credentials, Notices())
+
+    async def read() -> list[Buried]:
+        try:
+            return await newest(await connection.client(), Subjects(ROOT), limit)
+        except ApiRefused as refused:
+            if refused.code == STREAM_NOT_FOUND:
+                return []
+            raise
+
+    connection.open([], CONNECT_TIMEOUT_S)
+    try:
+        return connection.ask(read())
+    finally:
+        connection.close()
+
+
+def _read(message: dict[str, Any]) -> Buried:
     headers = base64.b64decode(message.get("hdrs", ""))
-    return DeadLetter(
-        header(headers, SUBJECT.encode()),
+    letter = DeadLetter(
+        header(headers, SUBJECT.encode()) or message["subject"],
         int(header(headers, SEQUENCE.encode()) or "0"),
         header(headers, REASON.encode()),
         base64.b64decode(message.get("data", "")),
     )
+    return Buried(message["time"], letter)

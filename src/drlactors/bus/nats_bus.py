@@ -115,7 +115,8 @@ class NatsBus:
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
         async def look() -> list[DeadLetter]:
-            return await dead_letters.newest(await self._connection.client(), self._subjects, limit)
+            found = await dead_letters.newest(await self._connection.client(), self._subjects, limit)
+            return [letter for _, letter in found]
 
         return self._connection.ask(look())
 

@@ -8,9 +8,10 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from drlactors.bus import dead_letters
 from drlactors.bus.credentials import Credentials
+from drlactors.bus.dead_letters import Buried
 from drlactors.bus.nats_link import NatsSandboxLink
-from drlactors.bus.reading import Buried, newest_dead_letters
 from drlactors.config.load import load
 from drlactors.config.settings import Settings
 from drlactors.config.share import share
@@ -94,7 +95,7 @@ def buried(files: Sequence[Path], data_dir: Path | None, limit: int) -> list[Bur
     with ExitStack() as stack:
         url = addresses.nats_url if addresses else settings.nats.url
         url = url or stack.enter_context(EmbeddedNats(Path(settings.server.data_dir) / "nats")).url
-        return newest_dead_letters(url, credentials(settings), limit)
+        return dead_letters.look(url, credentials(settings), limit)
 
 
 def _settings(files: Sequence[Path], data_dir: Path | None) -> Settings:
