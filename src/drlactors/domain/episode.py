@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from drlactors.domain.decider import Decider
-from drlactors.domain.errors import EpisodeOver, WrongStage
+from drlactors.domain.errors import EpisodeOver, NoEpisode, NoVerdict, WrongStage
 from drlactors.domain.ids import SessionId
 from drlactors.domain.session import Artifact, Outcome
 
@@ -33,7 +33,15 @@ class ConcludeStage(NamedTuple):
     outcome: Outcome | None  # None: the session was lost, or ended without an outcome
 
 
-Command = EnterStage | ConcludeStage
+class Correct(NamedTuple):
+    """A person knows better, before or after the episode is completed."""
+
+    verdict: Verdict  # malicious or benign: what the artifact is, not which way it went
+    who: str
+    why: str
+
+
+Command = EnterStage | ConcludeStage | Correct
 
 
 # Events: their fields are a stored format
@@ -55,7 +63,13 @@ class EpisodeCompleted(NamedTuple):
     verdict: Verdict
 
 
-Event = StageEntered | StageConcluded | EpisodeCompleted
+class VerdictCorrected(NamedTuple):
+    verdict: Verdict
+    who: str
+    why: str
+
+
+Event = StageEntered | StageConcluded | EpisodeCompleted | VerdictCorrected
 
 
 # State
@@ -66,6 +80,7 @@ class State(NamedTuple):
     session: SessionId | None = None
     outcomes: tuple[Outcome | None, ...] = ()  # of the stages concluded, in order
     verdict: Verdict | None = None
+    corrected: VerdictCorrected | None = None  # the newest correction
 
 
 INITIAL = State()
@@ -80,6 +95,8 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             return ()
         case ConcludeStage(stage=stage) if stage <= len(state.outcomes):
             return ()
+        case Correct():
+            return _correct(command, state)
         case _ if state.verdict is not None:
             raise EpisodeOver
         case EnterStage(stage=stage) if stage != state.stage + 1 or len(state.outcomes) != state.stage:
@@ -92,6 +109,15 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             concluded = StageConcluded(stage=stage, session=session, outcome=outcome)
             verdict = verdict_of(stage, outcome)
             return (concluded,) if verdict is None else (concluded, EpisodeCompleted(verdict=verdict))
+
+
+def _correct(command: Correct, state: State) -> tuple[Event, ...]:
+    if state.stage == 0:
+        raise NoEpisode
+    if command.verdict not in (Verdict.MALICIOUS, Verdict.BENIGN):
+        raise NoVerdict
+    corrected = VerdictCorrected(*command)
+    return () if corrected == state.corrected else (corrected,)
 
 
 def verdict_of(stage: int, outcome: Outcome | None) -> Verdict | None:
@@ -116,6 +142,8 @@ def evolve(state: State, event: Event) -> State:
             return state._replace(outcomes=(*state.outcomes, outcome))
         case EpisodeCompleted(verdict=verdict):
             return state._replace(verdict=verdict)
+        case VerdictCorrected():
+            return state._replace(corrected=event)
 
 
 DECIDER: Decider[Command, Event, State] = Decider(decide=decide, evolve=evolve, initial=INITIAL)

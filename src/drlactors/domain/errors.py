@@ -38,3 +38,11 @@ class EpisodeOver(Refused):
 
 class WrongStage(Refused):
     """That stage does not follow from what the episode has seen so far."""
+
+
+class NoEpisode(Refused):
+    """Nothing is known of this episode: no session has entered it."""
+
+
+class NoVerdict(Refused):
+    """A person's verdict on an artifact is malicious or benign."""

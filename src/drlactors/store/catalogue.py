@@ -64,6 +64,7 @@ CATALOGUE = Catalogue(
         Kind("episode.stage-entered", 1, episode.StageEntered),
         Kind("episode.stage-concluded", 1, episode.StageConcluded),
         Kind("episode.completed", 1, episode.EpisodeCompleted),
+        Kind("episode.verdict-corrected", 1, episode.VerdictCorrected),
         Kind("instance.configuration-reloaded", 1, instance.ConfigurationReloaded),
         Kind("instance.policy-activated", 1, instance.PolicyActivated),
         Kind("instance.policy-refused", 1, instance.PolicyRefused),

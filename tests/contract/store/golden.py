@@ -36,6 +36,7 @@ SAMPLES: tuple[Event, ...] = (
     episode.StageEntered(2, SessionId(OTHER_ID), ARTIFACT),
     episode.StageConcluded(2, SessionId(OTHER_ID), None),
     episode.EpisodeCompleted(episode.Verdict.FALSE_NEGATIVE),
+    episode.VerdictCorrected(episode.Verdict.BENIGN, "analyst-2", "an installer, signed by its vendor"),
     instance.ConfigurationReloaded(("inference.late_ms", "rules.reviews"), ""),
     instance.PolicyActivated("sha256:" + "ab" * 32, "the configured model changed"),
     instance.PolicyRefused("models/first.onnx", "its checksum is another"),
