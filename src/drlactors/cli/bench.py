@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,9 @@ def bench(name: str = "", /, *, out: Annotated[Path | None, Parameter(name="--js
     from rich.console import Console
 
     known = {
-        path.stem.replace("_", "-"): path for path in sorted(folder().glob("[a-z]*.py")) if path.stem != "conftest"
+        path.stem.replace("_", "-"): path
+        for path in sorted(folder().glob("[a-z]*.py"))
+        if re.search(r"^def run\(", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     if not name:
         print("\n".join(known))
