@@ -60,8 +60,8 @@ def fit(
         settings=first.Settings(seed=seed, iterations=iterations),
         say=print,
     )
-    first.write(fitted, out)
-    print(f"{out}: sha256 {fitted.metadata.sha256}")
+    fitted.exported.write(out)
+    print(f"{out}: sha256 {fitted.exported.metadata.sha256}")
     print(_line("learned from", fitted.training))
     print(_line("held out", fitted.evaluation))
     print(_line("held out, by the rules", evaluate(RulePolicy(schema).rank, fitted.held_out, task)))
@@ -83,14 +83,16 @@ def show(path: Path) -> None:
     from drlactors.domain.features import FeatureSchema
     from drlactors.inference import fingerprint, load_model
     from drlactors.ports.policy import PolicyError
+    from drlactors.wiring import trust
 
-    features = load().settings.features
+    settings = load().settings
+    schema = FeatureSchema(settings.features.names, settings.features.missing)
     try:
-        policy = load_model(path, FeatureSchema(features.names, features.missing))
+        policy = load_model(path, schema, trust(settings))
     except PolicyError as error:
         raise SystemExit(str(error)) from error
     known = policy.metadata
-    print(f"{policy.info.path}: verified")
+    print(f"{policy.info.path}: verified, {f'signed by {policy.signed_by}' if policy.signed_by else 'not signed'}")
     print(f"version {known.version} of {known.date}, sha256 {known.sha256}")
     print(f"learned from {known.episodes} sessions, tested on {known.held_out}: accuracy {known.accuracy:.3f}")
     print(f"false positives {known.false_positive_rate:.3f}, false negatives {known.false_negative_rate:.3f}")

@@ -1,23 +1,17 @@
 """The first policy: fitted Q iteration over recorded sessions, the same bytes whenever it is repeated."""
 
-import hashlib
-import struct
-from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from drlactors.domain import reward
 from drlactors.domain.action import Action
-from drlactors.domain.features import Vectors
-from drlactors.domain.metadata import ModelMetadata, probe
 from drlactors.learner.evaluation import Evaluation, evaluate
-from drlactors.learner.network import network, one_thread, to_onnx
+from drlactors.learner.export import Exported, export
+from drlactors.learner.network import Ranking, he, network
+from drlactors.learner.reproducibility import one_thread
 from drlactors.learner.transitions import Sample, Table, Task, split, table
 
 
@@ -41,8 +35,7 @@ DEFAULTS = Settings()
 
 
 class Fitted(NamedTuple):
-    onnx: bytes
-    metadata: ModelMetadata
+    exported: Exported
     evaluation: Evaluation  # on the artifacts that were held out
     training: Evaluation  # on those that it learned from
     held_out: tuple[Sample, ...]
@@ -69,40 +62,21 @@ def fit(
     say(f"{len(learned)} sessions to learn from ({len(transitions.vectors)} states), {len(held)} to test on")
     with one_thread():
         generator = torch.Generator().manual_seed(settings.seed)
-        q = network(len(task.schema.names), settings.hidden, len(Action), generator)
+        q = network(len(task.schema.names), settings.hidden, len(Action), generator, initialise=he)
         loss = _iterate(q, transitions, task.gamma, settings, generator, say)
-        answers = _rank(q)(np.array(probe(len(task.schema.names)), dtype=np.float32))
-        on_held, on_learned = evaluate(_rank(q), held, task), evaluate(_rank(q), learned, task)
-    content = to_onnx(q)
-    metadata = ModelMetadata(
+        ranking = Ranking(q)
+        on_held, on_learned = evaluate(ranking.rank, held, task), evaluate(ranking.rank, learned, task)
+    exported = export(
+        ranking,
+        task.schema,
+        on_held,
         version=version,
         date=date,
-        sha256=hashlib.sha256(content).hexdigest(),
         episodes=len(learned),
-        final_reward=on_held.mean_reward,
-        final_loss=loss,
-        accuracy=on_held.accuracy,
-        false_positive_rate=on_held.false_positive_rate,
-        false_negative_rate=on_held.false_negative_rate,
-        mean_decision_s=on_held.mean_decision_s,
-        held_out=on_held.sessions,
-        input_dimension=len(task.schema.names),
-        output_dimension=len(Action),
-        layers=settings.hidden,
-        feature_schema=task.schema.id,
-        feature_names=task.schema.names,
+        loss=loss,
         hyperparameters=_hyperparameters(task, settings),
-        probe_values=b64encode(struct.pack(f"<{answers.size}f", *answers.ravel().tolist())).decode(),
     )
-    if faults := metadata.faults():
-        raise ValueError("; ".join(faults))
-    return Fitted(content, metadata, on_held, on_learned, tuple(held))
-
-
-def write(fitted: Fitted, file: Path) -> None:
-    """``file`` (.onnx) and its metadata (.json) beside it; the metadata last, because it vouches for the other."""
-    file.write_bytes(fitted.onnx)
-    file.with_suffix(".json").write_text(fitted.metadata.to_json(), encoding="utf-8")
+    return Fitted(exported, on_held, on_learned, tuple(held))
 
 
 def _iterate(
@@ -142,15 +116,6 @@ def _iterate(
         if iteration % 10 == 9:
             say(f"iteration {iteration + 1} of {settings.iterations}: mean squared error {loss:.4f}")
     return loss
-
-
-def _rank(q: torch.nn.Sequential) -> Callable[[Vectors], npt.NDArray[np.float32]]:
-    def rank(vectors: Vectors) -> npt.NDArray[np.float32]:
-        with torch.no_grad():
-            values: npt.NDArray[np.float32] = q(torch.from_numpy(vectors)).numpy()
-        return values
-
-    return rank
 
 
 def _hyperparameters(task: Task, settings: Settings) -> dict[str, int | float | str]:

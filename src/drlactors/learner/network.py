@@ -1,67 +1,91 @@
-"""The Q-network: a small MLP in PyTorch, and the same as an ONNX file."""
+"""The Q-network in PyTorch: a small MLP, plain or dueling, and what ranks actions by it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import pairwise
 
-import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
 
-#: Understood by ONNX Runtime since 2021; Gemm and Relu have not changed since opset 13 and 14.
-OPSET, IR_VERSION = 17, 8
+from drlactors.domain.features import Vectors
+from drlactors.learner.batch import Float32s
+from drlactors.learner.targets import supported
+
+#: Fills a weight, (units, inputs), in place.
+Initialise = Callable[[Tensor, torch.Generator], Tensor]
 
 
-def network(inputs: int, hidden: tuple[int, ...], outputs: int, generator: torch.Generator) -> torch.nn.Sequential:
-    """Linear layers with ReLU between them, started from He et al. 2015, equation 10."""
+def he(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """He et al. 2015, equation 10, with a uniform distribution."""
+    return torch.nn.init.kaiming_uniform_(weight, nonlinearity="relu", generator=generator)
+
+
+def xavier(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """Glorot and Bengio 2010, equation 16."""
+    return torch.nn.init.xavier_uniform_(weight, generator=generator)
+
+
+class Dueling(torch.nn.Module):
+    """The state's value and each action's advantage over the mean one (Wang et al. 2016, equation 9)."""
+
+    def __init__(self, inputs: int, actions: int, generator: torch.Generator, initialise: Initialise) -> None:
+        super().__init__()
+        self.value = _linear(inputs, 1, generator, initialise)
+        self.advantage = _linear(inputs, actions, generator, initialise)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        advantage = self.advantage(hidden)
+        values: Tensor = self.value(hidden) + advantage - advantage.mean(dim=1, keepdim=True)
+        return values
+
+    @torch.no_grad()
+    def folded(self) -> torch.nn.Linear:
+        """The one linear layer that says the same: nothing in the head bends."""
+        made = torch.nn.Linear(self.advantage.in_features, self.advantage.out_features)
+        made.weight.copy_(self.value.weight + self.advantage.weight - self.advantage.weight.mean(dim=0))
+        made.bias.copy_(self.value.bias + self.advantage.bias - self.advantage.bias.mean())
+        return made
+
+
+def network(
+    inputs: int,
+    hidden: tuple[int, ...],
+    outputs: int,
+    generator: torch.Generator,
+    *,
+    initialise: Initialise = xavier,
+    dueling: bool = False,
+) -> torch.nn.Sequential:
+    """Linear layers with ReLU between them; biases start at 0, and all randomness comes from ``generator``."""
     layers: list[torch.nn.Module] = []
-    for before, after in pairwise((inputs, *hidden, outputs)):
-        linear = torch.nn.Linear(before, after)
-        torch.nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
-        torch.nn.init.zeros_(linear.bias)
-        layers += [linear, torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
+    for before, after in pairwise((inputs, *hidden)):
+        layers += [_linear(before, after, generator, initialise), torch.nn.ReLU()]
+    head = Dueling if dueling else _linear
+    return torch.nn.Sequential(*layers, head((inputs, *hidden)[-1], outputs, generator, initialise))
 
 
-def to_onnx(trained: torch.nn.Sequential) -> bytes:
-    """One file with its weights inside and a free number of rows; the same network gives the same bytes.
-
-    ``torch.onnx.export`` is not used: by default it fixes the number of rows at 1 and writes weights to a second file.
-    """
-    nodes, weights, name = [], [], "state"
-    linears = [layer for layer in trained if isinstance(layer, torch.nn.Linear)]
-    for number, linear in enumerate(linears):
-        last = number + 1 == len(linears)
-        result = "values" if last else f"sum_{number}"
-        weight = linear.weight.detach().numpy().T.copy()
-        weights += [
-            numpy_helper.from_array(weight, f"weight_{number}"),
-            numpy_helper.from_array(linear.bias.detach().numpy(), f"bias_{number}"),
-        ]
-        nodes.append(helper.make_node("Gemm", [name, f"weight_{number}", f"bias_{number}"], [result]))
-        if not last:
-            name = f"hidden_{number}"
-            nodes.append(helper.make_node("Relu", [result], [name]))
-    graph = helper.make_graph(
-        nodes,
-        "q",
-        [helper.make_tensor_value_info("state", TensorProto.FLOAT, ["windows", linears[0].in_features])],
-        [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["windows", linears[-1].out_features])],
-        weights,
-    )
-    model = helper.make_model(
-        graph, producer_name="drlactors", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-    )
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
+def _linear(inputs: int, outputs: int, generator: torch.Generator, initialise: Initialise) -> torch.nn.Linear:
+    made = torch.nn.Linear(inputs, outputs)
+    initialise(made.weight, generator)
+    torch.nn.init.zeros_(made.bias)
+    return made
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """The order of sums, and so their bits, depends on the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+class Ranking(torch.nn.Module):
+    """What serves: the Q-values, and with a model of the log's behaviour those that have support in the log first."""
+
+    def __init__(
+        self, q: torch.nn.Sequential, behaviour: torch.nn.Sequential | None = None, threshold: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.q, self.behaviour, self.threshold = q, behaviour, threshold
+
+    def forward(self, state: Tensor) -> Tensor:
+        values: Tensor = self.q(state)
+        return values if self.behaviour is None else supported(values, self.behaviour(state), self.threshold)
+
+    @torch.no_grad()
+    def rank(self, vectors: Vectors) -> Float32s:
+        """Values of all actions, (windows, actions)."""
+        device = next(self.parameters()).device
+        values: Float32s = self(torch.from_numpy(vectors).to(device)).cpu().numpy()
+        return values
