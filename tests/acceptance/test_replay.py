@@ -24,7 +24,7 @@ from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats
 from drlactors.wiring import SystemClock, sandbox_link
 from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
-from tests.unit.inference.models import sound
+from tests.unit.inference.models import signed, trusted
 
 SESSIONS, WINDOWS = 12, 40
 
@@ -50,7 +50,12 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture
 def system(tmp_path: Path, own_nats: EmbeddedNats, database: str, model: Path) -> Iterator[SystemProcess]:
     """With servers' contents of its own: what is verified is counted."""
-    settings = {"model__path": str(model), "sessions__idle_passivate_s": 0.3, "model__deadline_ms": 1000}
+    settings = {
+        "model__path": str(model),
+        "models__trusted_keys": trusted(),
+        "sessions__idle_passivate_s": 0.3,
+        "model__deadline_ms": 1000,
+    }
     with SystemProcess(tmp_path / "system", own_nats.url, database, **settings) as process:
         yield process.start()
 
@@ -63,8 +68,8 @@ def log(system: SystemProcess, database: str) -> Iterator[PostgresEventLog]:
 
 
 def put(source: Path, place: Path) -> None:
-    """As one copies a model: first what describes it, then the model; both by one move each."""
-    for suffix in (".json", ".onnx"):
+    """As one copies a model: first what describes and signs it, then the model; each by one move."""
+    for suffix in (".json", ".sig", ".onnx"):
         made = place.with_suffix(f"{suffix}.new")
         shutil.copyfile(source.with_suffix(suffix), made)
         made.rename(place.with_suffix(suffix))
@@ -269,7 +274,7 @@ def model_id(path: Path) -> str:
 def test_a_model_is_replaced_while_windows_are_answered(
     system: SystemProcess, host: Host, log: PostgresEventLog, database: str, model: Path, tmp_path: Path
 ) -> None:
-    first, second = model_id(packaged_model()), sound(tmp_path, seed=7)
+    first, second = model_id(packaged_model()), signed(tmp_path, seed=7)
     crowd = Crowd(host, SESSIONS, 400)
     swapped = threading.Event()
     reached = 0
@@ -309,9 +314,9 @@ def test_a_model_is_replaced_while_windows_are_answered(
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        (lambda content: content[: len(content) // 2], "sha256"),
-        (lambda _: b"no model at all", "sha256"),
-        (lambda _: b"", "sha256"),
+        (lambda content: content[: len(content) // 2], "signature"),
+        (lambda _: b"no model at all", "signature"),
+        (lambda _: b"", "signature"),
     ],
     ids=["cut off", "rubbish", "empty"],
 )
@@ -352,7 +357,7 @@ def test_another_path_in_the_configuration_is_watched_from_then_on(
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    second, third = sound(elsewhere, seed=2), sound(tmp_path, seed=3)
+    second, third = signed(elsewhere, seed=2), signed(tmp_path, seed=3)
     config = msgspec.json.decode(system.config.read_bytes())
     config["model"]["path"] = str(second)
     system.config.write_bytes(msgspec.json.encode(config))
@@ -361,7 +366,7 @@ def test_another_path_in_the_configuration_is_watched_from_then_on(
     assert reloaded == [ConfigurationReloaded(("model.path",), "")]
 
     def taken() -> bool:
-        put(third, second)  # again and again: the folder is watched only half a second after the change
+        put(third, second)  # again and again: the watch begins a moment after the change
         return PolicyActivated(model_id(third), "reload") in activations(log)
 
     wait_for(taken, 20, "the third is in charge")

@@ -20,7 +20,7 @@ from drlactors.domain.permission import Rules, best, permitted
 from drlactors.domain.session import Artifact, Progress, Started, State
 from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.inference import RulePolicy, Serving, load_model
-from tests.unit.inference.models import sound
+from tests.unit.inference.models import UNSIGNED, sound
 
 ROUNDS = 5  # what is compared runs in alternation
 BATCHES = (1, 8, 16, 64, 256, 1024)
@@ -84,7 +84,7 @@ def run() -> list[dict[str, object]]:
 
 
 def _latencies(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
-    policy, rules, bare, layers = load_model(path, SCHEMA), RulePolicy(SCHEMA), _bare(path), _layers(hidden)
+    policy, rules, bare, layers = load_model(path, SCHEMA, UNSIGNED), RulePolicy(SCHEMA), _bare(path), _layers(hidden)
     serving = Serving(policy, rules, deadline_s=1.0, max_late=3, bench_s=30.0, clock=SystemClock())
     one = SCHEMA.vectors([row(STATE, WINDOW)])
 
@@ -114,7 +114,7 @@ def _latencies(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
 
 
 def _throughput(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
-    policy, bare, layers = load_model(path, SCHEMA), _bare(path), _layers(hidden)
+    policy, bare, layers = load_model(path, SCHEMA, UNSIGNED), _bare(path), _layers(hidden)
     found = []
     for rows in BATCHES:
         vectors = np.random.default_rng(rows).random((rows, len(SCHEMA.names)), dtype=np.float32)
@@ -141,7 +141,7 @@ def _swaps(folder: Path) -> list[Figure]:
     one = SCHEMA.vectors([row(STATE, WINDOW)])
 
     def swap(number: int) -> None:
-        serving.swap(load_model(paths[number % 2], SCHEMA))
+        serving.swap(load_model(paths[number % 2], SCHEMA, UNSIGNED))
         serving.rank(one, 0.0)
 
     for number in range(10):  # what the allocator takes once is no leak

@@ -29,6 +29,10 @@ GROUPS = {
         "Make a policy, and look at one.",
         {"fit": "drlactors.cli.policy:fit", "show": "drlactors.cli.policy:show"},
     ),
+    "models": (
+        "The life of models: who made one, how good it is, which one serves.",
+        {"keys": "drlactors.cli.models_keys:keys", "sign": "drlactors.cli.models_keys:sign"},
+    ),
     "config": (
         "Check configuration files, and see what is in force.",
         {"check": "drlactors.cli.config:check", "show": "drlactors.cli.config:show"},

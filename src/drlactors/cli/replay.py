@@ -43,7 +43,7 @@ def replay(
     from drlactors.inference import RulePolicy, fingerprint, load_model
     from drlactors.ports.log import Category, Stream
     from drlactors.ports.policy import Policy, PolicyError
-    from drlactors.wiring import model_path, reading
+    from drlactors.wiring import model_path, reading, trust
 
     console = Console()
     with reading(config, data_dir) as (log, settings):
@@ -53,7 +53,7 @@ def replay(
         policies[rules.info.id] = rules
         for path in {model_path(settings), *model_path(settings).parent.glob("*.onnx")}:
             try:
-                policy = load_model(path, schema)
+                policy = load_model(path, schema, trust(settings))
             except PolicyError as error:
                 console.print(f"[yellow]not used: {error}")
             else:

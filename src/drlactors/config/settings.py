@@ -3,6 +3,7 @@
 Nothing here has a default: ``configs/base.toml`` has every value, ``configs/README.md`` says what each one means.
 """
 
+from base64 import b64decode
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -109,6 +110,39 @@ class Model(Section):
     bench_s: Annotated[Seconds, RESTART]
 
 
+def _public_key(text: str) -> str:
+    try:
+        sound = len(b64decode(text, validate=True)) == 32
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("a public key of `drlactors models keys`: base64 of 32 bytes")
+    return text
+
+
+PublicKey = Annotated[str, AfterValidator(_public_key)]
+
+
+class Models(Section):
+    folder: Annotated[Text, RESTART]
+    trusted_keys: Annotated[tuple[PublicKey, ...], Field(strict=False, max_length=100), LIVE]
+    allow_unsigned: Annotated[bool, LIVE]
+    shadows: Annotated[Count, LIVE]
+    shadow_interval_s: Annotated[Seconds, RESTART]
+    shadow_waiting_windows: Annotated[AtLeastOne, RESTART]
+
+
+class Gate(Section):
+    """The fields of ``learner.gate.Limits``."""
+
+    false_positive_rate: Annotated[Share, LIVE]
+    confidence: Annotated[float, Field(ge=0.5, lt=1), LIVE]
+    least_sessions: Annotated[AtLeastOne, LIVE]
+    least_effective: Annotated[AtLeastOne, LIVE]
+    most_unsupported: Annotated[Share, LIVE]
+    resamples: Annotated[int, Field(ge=100, le=100_000), LIVE]
+
+
 class Dispatch(Section):
     retry_s: Annotated[tuple[Seconds, ...], Field(strict=False, max_length=10), LIVE]
     feedback_timeout_s: Annotated[Seconds, LIVE]
@@ -174,6 +208,8 @@ class Settings(Section):
     rules: Rules
     features: Features
     model: Model
+    models: Models
+    gate: Gate
     dispatch: Dispatch
     rewards: Rewards
     sandboxes: Sandboxes

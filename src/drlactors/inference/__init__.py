@@ -6,6 +6,7 @@ from drlactors.inference.onnx_policy import OnnxPolicy, fingerprint
 from drlactors.inference.onnx_policy import load as load_model
 from drlactors.inference.rules import RulePolicy, Thresholds
 from drlactors.inference.serving import Figures, Serving
+from drlactors.inference.signature import Trust
 
 __all__ = [
     "Figures",
@@ -13,6 +14,7 @@ __all__ = [
     "RulePolicy",
     "Serving",
     "Thresholds",
+    "Trust",
     "fingerprint",
     "load_model",
     "packaged_model",

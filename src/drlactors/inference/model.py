@@ -13,7 +13,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 from drlactors.domain.action import Action
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.metadata import ModelMetadata, from_json, probe
-from drlactors.inference import onnx_file
+from drlactors.inference import onnx_file, signature
+from drlactors.inference.signature import SignatureRefused, Trust
 from drlactors.ports.policy import PolicyError
 
 #: Opsets whose Gemm and Relu mean what they meant when this was written.
@@ -42,27 +43,35 @@ class Loaded(NamedTuple):
     session: ort.InferenceSession
     metadata: ModelMetadata
     path: Path  # of the ONNX file
+    signed_by: str  # the public key; empty for an unsigned one
 
 
-def load(path: Path, schema: FeatureSchema) -> Loaded:
-    """The model of ``<name>.onnx`` with ``<name>.json`` beside it, or of a folder that holds one such pair.
+def load(path: Path, schema: FeatureSchema, trust: Trust) -> Loaded:
+    """The model of ``<name>.onnx`` with ``.json`` and ``.sig`` beside it, or of a folder that holds one such model.
 
-    Raises PolicyError with the file and what is wrong.
+    Each file is read once, and everything is checked on what was read: the signature before anything is parsed, then
+    the checksum, then that no weights lie elsewhere, then shapes, then the feature schema. Raises PolicyError with the
+    file and what is wrong.
     """
     file = _file(path)
-    content = _read(file)
-    metadata = _metadata(file.with_suffix(".json"))
+    described = file.with_suffix(".json")
+    content, description = _read(file), _read(described)
+    try:
+        signed_by = signature.verify(_signature(file), content, description, trust)
+    except SignatureRefused as refused:
+        raise PolicyError(f"{file}: {refused}") from refused
+    metadata = _metadata(described, description)
     digest = hashlib.sha256(content).hexdigest()
     if digest != metadata.sha256:
         raise PolicyError(f"{file}: its sha256 is {digest}, its metadata says {metadata.sha256}")
-    if metadata.feature_schema != schema.id or metadata.feature_names != schema.names:
-        raise PolicyError(f"{file}: made for feature schema {metadata.feature_schema}, configured is {schema.id}")
+    _inspect(file, content)
     if metadata.output_dimension != len(Action):
         raise PolicyError(f"{file}: {metadata.output_dimension} actions instead of {len(Action)}")
-    _inspect(file, content)
     session = _session(file, content)
     _check_shapes(file, session, metadata)
-    return Loaded(session, metadata, file)
+    if metadata.feature_schema != schema.id or metadata.feature_names != schema.names:
+        raise PolicyError(f"{file}: made for feature schema {metadata.feature_schema}, configured is {schema.id}")
+    return Loaded(session, metadata, file, signed_by)
 
 
 def check_probe(loaded: Loaded, answers: npt.NDArray[np.float32]) -> None:
@@ -97,9 +106,14 @@ def _read(file: Path) -> bytes:
     return content
 
 
-def _metadata(file: Path) -> ModelMetadata:
+def _signature(file: Path) -> bytes | None:
+    signed = file.with_suffix(signature.SUFFIX)
+    return _read(signed) if signed.exists() else None
+
+
+def _metadata(file: Path, content: bytes) -> ModelMetadata:
     try:
-        return from_json(_read(file).decode())
+        return from_json(content.decode())
     except ValueError as error:
         raise PolicyError(f"{file}: {error}") from error
 

@@ -18,6 +18,7 @@ from drlactors.domain.action import Action
 from drlactors.domain.features import FeatureSchema, Vectors
 from drlactors.domain.metadata import ModelMetadata
 from drlactors.inference import model
+from drlactors.inference.signature import Trust
 from drlactors.ports.policy import PolicyError, PolicyInfo, Values
 
 #: Of 8, 16, 32 and 64: a single row costs hardly more than with 8; tests/benchmarks/decision.py measures it.
@@ -33,6 +34,7 @@ class OnnxPolicy:
 
     def __init__(self, loaded: model.Loaded, schema: FeatureSchema) -> None:
         self.metadata: ModelMetadata = loaded.metadata
+        self.signed_by = loaded.signed_by
         self._schema = schema
         self._info = PolicyInfo(id=loaded.metadata.sha256, schema=schema.id, path=str(loaded.path))
         self._session = loaded.session
@@ -89,9 +91,9 @@ class OnnxPolicy:
             raise PolicyError(f"{self._info.path}: {error}") from error
 
 
-def load(path: Path, schema: FeatureSchema) -> OnnxPolicy:
+def load(path: Path, schema: FeatureSchema, trust: Trust) -> OnnxPolicy:
     """A verified model that has answered its probe. Raises PolicyError with the file and what is wrong."""
-    loaded = model.load(path, schema)
+    loaded = model.load(path, schema, trust)
     policy = OnnxPolicy(loaded, schema)
     model.check_probe(loaded, policy.rank(model.probe_vectors(loaded.metadata.input_dimension)))
     return policy

@@ -15,6 +15,7 @@ from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.config.load import load
 from drlactors.config.settings import Settings
 from drlactors.config.share import share
+from drlactors.inference import Trust
 from drlactors.store.connections import Connections
 from drlactors.store.log import PostgresEventLog
 from drlactors.store.migrations import Status, migrate, status
@@ -50,6 +51,11 @@ def credentials(settings: Settings, token: str = "") -> Credentials:
         tls_cert_file=Path(nats.tls_cert) if nats.tls_cert else None,
         tls_key_file=Path(nats.tls_key) if nats.tls_key else None,
     )
+
+
+def trust(settings: Settings) -> Trust:
+    """Whose models may serve."""
+    return Trust(frozenset(settings.models.trusted_keys), settings.models.allow_unsigned)
 
 
 def open_log(dsn: str) -> PostgresEventLog:

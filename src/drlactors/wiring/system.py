@@ -40,7 +40,7 @@ from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery, StreamReplaced
 from drlactors.ports.policy import PolicyError
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from drlactors.wiring.access import RUN_FILE, Addresses, SystemClock, credentials, open_log, write_private
+from drlactors.wiring.access import RUN_FILE, Addresses, SystemClock, credentials, open_log, trust, write_private
 
 _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
 #: How often deadlines are looked at. A retry is due after seconds, a gap after half of one.
@@ -239,7 +239,7 @@ class System:
     def _swap(self, path: str) -> None:
         """Put another model in charge between two batches; one that is broken changes nothing."""
         try:
-            self.serving.swap(load_model(Path(path), self.line.schema))
+            self.serving.swap(load_model(Path(path), self.line.schema, trust(self.settings)))
         except PolicyError as error:
             self.observer.error("policy.refused", error, path=path)
             self.chronicle.tell(PolicyRefused(path=path, reason=str(error)))
@@ -281,7 +281,7 @@ def serving(settings: Settings, schema: FeatureSchema, clock: SystemClock) -> Se
     """The configured model with the rules behind it; the rules alone where it cannot be loaded."""
     model = settings.model
     try:
-        policy = load_model(model_path(settings), schema)
+        policy = load_model(model_path(settings), schema, trust(settings))
     except PolicyError:
         policy = None
     return Serving(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drlactors.domain.action import Action
 from drlactors.domain.features import FEATURES, FeatureSchema
 from drlactors.inference import OnnxPolicy, RulePolicy, load_model
-from tests.unit.inference.models import SCHEMA, sound
+from tests.unit.inference.models import SCHEMA, UNSIGNED, sound
 
 SIZES = ((64, 64), (256, 256), (300, 129), ())
 
@@ -20,7 +20,7 @@ SIZES = ((64, 64), (256, 256), (300, 129), ())
 @lru_cache
 def policy(hidden: tuple[int, ...]) -> OnnxPolicy:
     with TemporaryDirectory() as folder:
-        return load_model(sound(Path(folder), hidden, seed=7), SCHEMA)
+        return load_model(sound(Path(folder), hidden, seed=7), SCHEMA, UNSIGNED)
 
 
 def alone(ranker, vectors):

@@ -7,14 +7,22 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onnx import TensorProto, helper, numpy_helper
 
+from drlactors.config import load
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.metadata import ModelMetadata
+from drlactors.inference import Trust
 from drlactors.inference.model import probe_vectors
+from drlactors.inference.signature import public_key, sign
 
 SCHEMA = FeatureSchema()
 ACTIONS = 5
+#: For what is tested below the signature.
+UNSIGNED = Trust(frozenset(), allow_unsigned=True)
+#: The tests' own key: everybody has it, so that nobody but they may trust it.
+KEY = Ed25519PrivateKey.from_private_bytes(b"tests of drlactors, not a secret")
 
 
 def graph(hidden: tuple[int, ...] = (64, 64), seed: int = 0, inputs: int = 30, opset: int = 17) -> onnx.ModelProto:
@@ -93,3 +101,15 @@ def sound(folder: Path, hidden: tuple[int, ...] = (64, 64), seed: int = 0, schem
     probe = answered(content, schema)
     file.with_suffix(".json").write_text(metadata(content, schema, layers=hidden, probe_values=probe).to_json())
     return file
+
+
+def signed(folder: Path, seed: int = 0) -> Path:
+    """A sound model, signed with the tests' key."""
+    file = sound(folder, seed=seed)
+    file.with_suffix(".sig").write_text(sign(file.read_bytes(), file.with_suffix(".json").read_bytes(), KEY))
+    return file
+
+
+def trusted() -> list[str]:
+    """The tests' key and those that are configured by default, for the packaged model."""
+    return [public_key(KEY), *load("prod", environ={}).settings.models.trusted_keys]

@@ -11,18 +11,18 @@ from drlactors.domain.action import Action
 from drlactors.domain.features import FeatureSchema
 from drlactors.inference import fingerprint, load_model
 from drlactors.ports.policy import PolicyError
-from tests.unit.inference.models import SCHEMA, answered, graph, metadata, sound, write
+from tests.unit.inference.models import SCHEMA, UNSIGNED, answered, graph, metadata, sound, write
 
 
 def refused(path, says, schema=SCHEMA):
     with pytest.raises(PolicyError, match=says) as told:
-        load_model(path, schema)
+        load_model(path, schema, UNSIGNED)
     assert str(path.parent) in str(told.value)
 
 
 def test_a_sound_model_serves_from_its_file_or_its_folder(tmp_path):
     file = sound(tmp_path)
-    by_file, by_folder = load_model(file, SCHEMA), load_model(tmp_path, SCHEMA)
+    by_file, by_folder = load_model(file, SCHEMA, UNSIGNED), load_model(tmp_path, SCHEMA, UNSIGNED)
     assert by_file.info == by_folder.info
     assert by_file.info.id == by_file.metadata.sha256
     assert by_file.info.path == str(file)
@@ -140,7 +140,7 @@ def test_other_numbers_of_actions_are_refused(tmp_path):
 
 def test_other_answers_to_the_probe_are_refused(tmp_path):
     other = sound(tmp_path, seed=1)
-    probe = load_model(other, SCHEMA).metadata.probe_values
+    probe = load_model(other, SCHEMA, UNSIGNED).metadata.probe_values
     other.unlink()
     refused(write(tmp_path, graph(), probe_values=probe), "off by")
 
@@ -153,7 +153,7 @@ def test_a_model_that_answers_nan_is_refused(tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_vector_that_is_not_finite_is_an_error(tmp_path, value):
-    policy = load_model(sound(tmp_path), SCHEMA)
+    policy = load_model(sound(tmp_path), SCHEMA, UNSIGNED)
     vectors = np.zeros((20, 30), dtype=np.float32)
     vectors[17, 3] = value
     with pytest.raises(PolicyError, match="not finite"):
@@ -161,7 +161,7 @@ def test_a_vector_that_is_not_finite_is_an_error(tmp_path, value):
 
 
 def test_an_overflowing_value_is_an_error(tmp_path):
-    policy = load_model(sound(tmp_path), SCHEMA)
+    policy = load_model(sound(tmp_path), SCHEMA, UNSIGNED)
     with pytest.raises(PolicyError, match="not finite"):
         policy.rank(np.full((1, 30), 3e38, dtype=np.float32))
 
@@ -169,7 +169,7 @@ def test_an_overflowing_value_is_an_error(tmp_path):
 @pytest.mark.parametrize("shape", [(30,), (1, 29), (1, 1, 30)])
 def test_a_vector_of_another_shape_is_an_error(tmp_path, shape):
     with pytest.raises(PolicyError, match="shape"):
-        load_model(sound(tmp_path), SCHEMA).rank(np.zeros(shape, dtype=np.float32))
+        load_model(sound(tmp_path), SCHEMA, UNSIGNED).rank(np.zeros(shape, dtype=np.float32))
 
 
 def linear(folder, weights):
@@ -180,7 +180,7 @@ def linear(folder, weights):
     model = graph(hidden=())
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(matrix, "w0"))
     model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.zeros(5, dtype=np.float32), "b0"))
-    return load_model(write(folder, model, probe_values=answered(model.SerializeToString())), SCHEMA)
+    return load_model(write(folder, model, probe_values=answered(model.SerializeToString())), SCHEMA, UNSIGNED)
 
 
 def test_because_names_the_features_that_carry_the_value_strongest_first(tmp_path):
