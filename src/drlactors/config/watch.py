@@ -2,21 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock
 from typing import NamedTuple, Self
 
-from watchfiles import watch
-
 from drlactors.config import keys
+from drlactors.config.folders import FolderWatch
 from drlactors.config.load import Loaded
 from drlactors.config.problems import ConfigError
 from drlactors.config.settings import Settings
-
-#: Editors and ConfigMaps change several names at once; what comes within this time is one change.
-DEBOUNCE_MS = 100
-#: How soon the thread notices that it should stop.
-STEP_MS = 50
-STOP_TIMEOUT_S = 5.0
 
 
 class Reload(NamedTuple):
@@ -62,10 +55,9 @@ class Watcher:
         self._settings = loaded.settings  # in force
         self._wanted = loaded.settings  # what the files said last
         self._refused = ""
-        self._folders = sorted({folder for path in loaded.watched for folder in _folders(path)})
         self._one_at_a_time = Lock()
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="config-watcher", daemon=True)
+        folders = sorted({folder for path in loaded.watched for folder in _folders(path)})
+        self._watch = FolderWatch(folders, lambda _: self.reload(), "config-watcher")
 
     @property
     def settings(self) -> Settings:
@@ -73,12 +65,11 @@ class Watcher:
         return self._settings
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._watch.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(STOP_TIMEOUT_S)
+    def __exit__(self, *error: object) -> None:
+        self._watch.__exit__(*error)
 
     def reload(self) -> None:
         """Read everything again; for SIGHUP, and for file systems that do not tell of changes."""
@@ -97,22 +88,6 @@ class Watcher:
             taken = apply(self._settings, wanted)
             self._settings = taken.new
             self._on_reload(taken)
-
-    def _run(self) -> None:
-        # The watch begins inside the loop; whatever changed before that is found by the first, empty turn.
-        changes = watch(
-            *self._folders,
-            watch_filter=None,
-            debounce=DEBOUNCE_MS,
-            step=STEP_MS,
-            stop_event=self._stop,
-            recursive=False,
-            rust_timeout=500,
-            yield_on_timeout=True,
-            raise_interrupt=False,
-        )
-        for _ in changes:
-            self.reload()
 
 
 def _folders(path: Path) -> set[Path]:

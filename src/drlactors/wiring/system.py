@@ -5,12 +5,10 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from types import TracebackType
 from typing import Self
 from uuid import UUID, uuid5
-
-from watchfiles import watch
 
 from drlactors.actors.chronicle import ChronicleActor
 from drlactors.actors.coordinator import NAME as COORDINATED
@@ -27,6 +25,7 @@ from drlactors.actors.writer import WriterActor
 from drlactors.bus.nats_bus import NatsBus
 from drlactors.bus.notices import BusEvent
 from drlactors.bus.streams import Limits as StreamLimits
+from drlactors.config.folders import FolderWatch
 from drlactors.config.load import Loaded
 from drlactors.config.problems import ConfigError
 from drlactors.config.settings import Settings
@@ -204,20 +203,18 @@ class System:
     # What changes while it runs
 
     def _watch(self, stack: ExitStack) -> None:
+        self._model_watch = stack.enter_context(ExitStack())
+        self._watch_model()
         if self._reload is not None:
             stack.enter_context(Watcher(self._loaded, self._reload, self._reloaded, self._refused))
-        stop = Event()
-        thread = Thread(target=self._watch_model, args=(stop,), name="model-watcher", daemon=True)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(stop.set)
 
     def _reloaded(self, reload: Reload) -> None:
         self.settings = reload.new
         self.line.limits = limits(reload.new)
         self._set_level(reload.new.logging.level)
         if "model.path" in reload.changed:
-            self._swap(reload.new.model.path)
+            self._watch_model()
+            self._swap(model_path(reload.new))
         self.observer.note("configuration.reloaded", changed=reload.changed, restart=reload.restart)
         self.chronicle.tell(ConfigurationReloaded(changed=reload.changed, refused=""))
 
@@ -225,24 +222,25 @@ class System:
         self.observer.error("configuration.refused", error)
         self.chronicle.tell(ConfigurationReloaded(changed=(), refused=str(error)))
 
-    def _watch_model(self, stop: Event) -> None:
-        while not stop.is_set():
-            path = model_path(self.settings)
-            for changes in watch(
-                path.parent, stop_event=stop, rust_timeout=500, yield_on_timeout=True, recursive=False
-            ):
-                if model_path(self.settings) != path:
-                    break  # the configuration names another one now
-                if any(Path(changed).stem == path.stem for _, changed in changes):
-                    self._swap(str(path))
+    def _watch_model(self) -> None:
+        """Watch the folder of the model that is configured now, and no longer that of the one before."""
+        self._model_watch.close()
+        path = model_path(self.settings)
 
-    def _swap(self, path: str) -> None:
+        def changed(paths: set[Path]) -> None:
+            if any(found.stem == path.stem for found in paths):
+                self._swap(path)
+
+        if path.parent.is_dir():  # else there is no model to load either
+            self._model_watch.enter_context(FolderWatch([path.parent], changed, "model-watcher"))
+
+    def _swap(self, path: Path) -> None:
         """Put another model in charge between two batches; one that is broken changes nothing."""
         try:
-            self.serving.swap(load_model(Path(path), self.line.schema, trust(self.settings)))
+            self.serving.swap(load_model(path, self.line.schema, trust(self.settings)))
         except PolicyError as error:
-            self.observer.error("policy.refused", error, path=path)
-            self.chronicle.tell(PolicyRefused(path=path, reason=str(error)))
+            self.observer.error("policy.refused", error, path=str(path))
+            self.chronicle.tell(PolicyRefused(path=str(path), reason=str(error)))
             return
         self._activate("reload")
 
