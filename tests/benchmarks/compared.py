@@ -1,10 +1,10 @@
 """The libraries that benchmarks compare ours with, in an environment of their own: their pins do not go with ours.
 
 A benchmark asks for its figures with ``figures_of("tests.benchmarks.NAME")``. Once the environment is there, that runs
-``python -m tests.benchmarks.NAME FILE`` in it, with one thread, this checkout's ``src`` on the path, and torch and numpy
-of the same versions as ours. The module measures everything in that one process, so that contenders can take turns, and
-writes its rows to FILE with ``deliver``. ``missing`` has the reason for each library that could not be installed: it
-belongs in the table.
+``python -m tests.benchmarks.NAME FILE`` in it, with one thread, this checkout's ``src`` on the path, and torch and
+numpy of the same versions as ours. The module measures everything in that one process, so that contenders can take
+turns, and writes its rows to FILE with ``deliver``. ``missing`` has the reason for each library that could not be
+installed: it belongs in the table.
 """
 
 import json
