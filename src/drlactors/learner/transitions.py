@@ -7,6 +7,7 @@ person would have answered: a review costs, and brings nothing here.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
@@ -28,6 +29,8 @@ class Sample(NamedTuple):
     windows: tuple[Window, ...]
     malicious: bool
     artifact: str  # sha256: sessions of one artifact are never both learned from and tested on
+    stage: int = 1  # 1 or 2
+    day: date | None = None  # of the run, for splits by date; None: not known
 
 
 class Task(NamedTuple):
@@ -80,7 +83,7 @@ def start(sample: Sample, rules: Rules) -> Start:
     """As a sandbox that plays the sample would start its session."""
     return Start(
         sandbox="recording",
-        stage=1,
+        stage=sample.stage,
         episode=EpisodeId(UUID(int=0)),
         artifact=Artifact(sha256=sample.artifact, kind=""),
         window_ms=sample.windows[0].window_ms if sample.windows else 0,
