@@ -1,8 +1,10 @@
 """The crash law: after any crash each window is recorded once, each action is carried out once, nothing is missing."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import nats
 import pytest
 
 from drlactors.sandboxes.host import Host
@@ -89,6 +91,34 @@ def test_a_server_is_killed_under_load(
     crowd.play(0, WINDOWS // 2)
     real[victim].kill()
     real[victim].start()
+    crowd.play(WINDOWS // 2, WINDOWS)
+    assert crowd.finish() == 0
+    assert system.stop() == 0
+    assert audit(real[1].dsn, crowd) == []
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["replaced", "removed"])
+def test_a_system_whose_stream_is_gone_ends_with_the_reason_and_the_next_one_loses_nothing(
+    again: bool, system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    async def remove() -> None:
+        client = await nats.connect(real[0].url)
+        stream = client.jetstream()
+        config = (await stream.stream_info("DRL_V1_SANDBOX")).config
+        await stream.delete_stream("DRL_V1_SANDBOX")
+        if again:
+            await stream.add_stream(config)
+        await client.close()
+
+    system.start()
+    crowd = Crowd(host, SESSIONS, WINDOWS)
+    crowd.play(0, WINDOWS // 2)
+    wait_for(lambda: crowd.unanswered() < SESSIONS * WINDOWS // 4, 30, "some windows are answered")
+    asyncio.run(remove())
+    assert system.wait_dead(60) == 1
+    assert "drlactors: The inbound stream " in system.log_path.read_text()
+    assert not system.up()
+    system.start()
     crowd.play(WINDOWS // 2, WINDOWS)
     assert crowd.finish() == 0
     assert system.stop() == 0

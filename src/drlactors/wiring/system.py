@@ -51,13 +51,23 @@ DRAIN_S = 20.0
 
 
 class System:
-    """One serving plane, from its servers to its actors; use as a context manager, or ``start`` and ``stop``."""
+    """One serving plane, from its servers to its actors; use as a context manager, or ``start`` and ``stop``.
 
-    def __init__(self, loaded: Loaded, reload: Callable[[], Loaded] | None = None) -> None:
+    ``on_fault`` is called, on the bus's thread, once ``fault`` says why this system cannot go on: it takes no message
+    any more, and has to be stopped. Another one, started in its place, goes on where it ended.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        reload: Callable[[], Loaded] | None = None,
+        on_fault: Callable[[], None] = lambda: None,
+    ) -> None:
         self._loaded = loaded
         self._reload = reload
+        self._on_fault = on_fault
         self._stack = ExitStack()
-        self._replaced = False
+        self.fault: StreamReplaced | None = None
         self.settings = loaded.settings
         self.data_dir = Path(loaded.settings.server.data_dir)
 
@@ -177,15 +187,17 @@ class System:
         self.line.supervisor.tell(Deliveries(deliveries))
 
     def _hear_bus(self, event: BusEvent, detail: str) -> None:
-        self._replaced = self._replaced or event is BusEvent.STREAM_REPLACED
         self.observer.note(f"bus.{event}", detail=detail)
+        if event is BusEvent.STREAM_REPLACED:
+            self.fault = StreamReplaced(f"{detail} Start again, to read what is in it from its beginning.")
+            self._on_fault()
 
     def _ready(self) -> str:
         """Empty when messages are taken, or what keeps them from being taken."""
         if not hasattr(self, "addresses"):
             return "starting"
-        if self._replaced:
-            return "the inbound stream was replaced by another one: restart to read it from its beginning"
+        if self.fault is not None:
+            return str(self.fault)
         return "the event log is away" if self.line.log_away else ""
 
     def _drain(self, consumer: str) -> None:
