@@ -32,6 +32,9 @@ Does = Literal[
 DOES: tuple[Does, ...] = get_args(Does)
 SCHEMA, FEATURES = "schema-a", 3
 
+#: Final actions are chosen now and then only: a session is to last for some windows.
+_RARE = np.array([2.0 * action.irreversible for action in Action])
+
 
 class Turn(NamedTuple):
     """Something that is tried; the rules decide what comes of it."""
@@ -139,7 +142,7 @@ def _step(seq: int, number: int, schema: str, features: int) -> tuple[session.Co
     random = np.random.default_rng(number)
     select = Select(
         seq=seq,
-        values=tuple(random.standard_normal(len(Action)).tolist()),
+        values=tuple((random.standard_normal(len(Action)) - _RARE).tolist()),
         state_vector=random.random(features, dtype=np.float32).tobytes(),
         policy=f"policy-{number % 3}",
         schema=schema,
