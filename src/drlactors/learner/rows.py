@@ -68,18 +68,18 @@ class Rows:
     def __init__(self, capacity: int, features: int) -> None:
         self.capacity, self.features = capacity, features
         self.added = 0  # transitions, ever
+        self._size = 0
         self._row = _layout(features)
         self._rows = _zeros(capacity, self._row.itemsize)
-        columns = self._rows.view(self._row)[:, 0]
-        self._columns: dict[str, npt.NDArray[Any]] = {name: columns[name] for name in _STORED}
+        self._columns = self._columns_of(self._rows)
 
     def __len__(self) -> int:
-        return min(self.added, self.capacity)
+        return self._size
 
     @property
     def oldest(self) -> int:
         """The number of the oldest transition that is still there."""
-        return self.added - len(self)
+        return self.added - self._size
 
     @property
     def row_bytes(self) -> int:
@@ -100,6 +100,7 @@ class Rows:
             if fits < count:
                 column[: count - fits] = values[fits:]
         self.added += count
+        self._size = min(self._size + count, self.capacity)
 
     def gather(self, drawn: Drawn) -> Batch:
         """The batch of the transitions whose numbers are in ``drawn.batch.indices``."""
@@ -125,29 +126,32 @@ class Rows:
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """In place of all that is there; of more than fits, the newest."""
-        rows, added, features = state["rows"], int(state["added"]), int(state["features"])
+        rows, added, features = np.ascontiguousarray(state["rows"]), int(state["added"]), int(state["features"])
         if features != self.features or rows.shape[1:] != (self.row_bytes,) or rows.dtype != np.uint8:
             raise ValueError(f"a state of {features} features in rows of {rows.shape[1:]} bytes does not fit this ring")
         if len(rows) > added:
             raise ValueError(f"a state of {len(rows)} rows says that {added} were ever added")
+        if faults := _faults(self._columns_of(rows)):
+            raise ValueError("; ".join(faults))
         kept = rows[-self.capacity :]
         at = (added - len(kept)) % self.capacity
         end = min(len(kept), self.capacity - at)
         self._rows[:] = 0
         self._rows[at : at + end] = kept[:end]
         self._rows[: len(kept) - end] = kept[end:]
-        self.added = added
-        if faults := self.faults():
-            raise ValueError("; ".join(faults))
+        self.added, self._size = added, len(kept)
 
     def faults(self) -> list[str]:
-        """What must never be, for tests and after a restore."""
-        found = [
-            f"a_tm1: no such action as {a}" for a in set(self._columns["a_tm1"].tobytes().translate(None, _ACTIONS))
-        ]
-        found += [f"{name}: not finite" for name in _FLOATS if not np.isfinite(self._columns[name]).all()]
-        unused = self._rows[len(self) :] if self.added < self.capacity else self._rows[:0]
-        return found + ["a row that was never added is not empty"] * bool(unused.any())
+        """What must never be: empty after every call, or there is an error in here."""
+        unused = np.ones(self.capacity, dtype=np.bool_)
+        unused[self.numbers() % self.capacity] = False
+        left_over = ["a row that is not in use is not empty"] * bool(self._rows[unused].any())
+        return _faults(self._columns) + left_over
+
+    def _columns_of(self, rows: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+        """Views of the stored columns, in the order of ``_STORED``."""
+        columns = rows.view(self._row)[:, 0]
+        return {name: columns[name] for name in _STORED}
 
     def _check(self, experiences: Experiences) -> None:
         count = len(experiences.a_tm1)
@@ -155,15 +159,22 @@ class Rows:
             shape = (count, self.features) if name in _STATES else (count,)
             if values.shape != shape or values.dtype != column.dtype:
                 raise ValueError(f"{name} is {values.dtype} {values.shape}, not {column.dtype} {shape}")
-        for name in _FLOATS:
-            values = getattr(experiences, name)
-            if not _finite(values):
-                row = int(np.argwhere(~np.isfinite(values))[0, 0])
-                raise NonFiniteExperience(name, row, int(experiences.session[row]))
+        with np.errstate(over="ignore"):
+            infected = [name for name in _FLOATS if not _finite(getattr(experiences, name))]
+        for name in infected:
+            row = int(np.argwhere(~np.isfinite(getattr(experiences, name)))[0, 0])
+            raise NonFiniteExperience(name, row, int(experiences.session[row]))
         if unknown := experiences.a_tm1.tobytes().translate(None, _ACTIONS):
             raise ValueError(f"no such action as {unknown[0]}")
         if 0 in experiences.mask_t.tobytes():
             raise ValueError("in some s_t nothing is permitted, so that it has no best action")
+
+
+def _faults(columns: Mapping[str, npt.NDArray[Any]]) -> list[str]:
+    """What ``extend`` would have refused."""
+    unknown = set(columns["a_tm1"].tobytes().translate(None, _ACTIONS))
+    not_finite = [name for name in _FLOATS if not np.isfinite(columns[name]).all()]
+    return [f"no such action as {number}" for number in unknown] + [f"{name} is not finite" for name in not_finite]
 
 
 def _stored(experiences: Experiences) -> tuple[npt.NDArray[Any], ...]:
