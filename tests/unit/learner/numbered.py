@@ -31,10 +31,10 @@ def of(number: npt.NDArray[np.int64], features: int = FEATURES, steps: int = 5) 
 def mistaken(batch: Batch) -> list[str]:
     """The columns that do not belong to the transition that their row's reward names."""
     right = of(batch.r_t.astype(np.int64), batch.s_tm1.shape[1])
-    bits = np.arange(5, dtype=np.uint8)
-    expected = right._replace(mask_tm1=right.mask_tm1[:, None] >> bits & 1, mask_t=right.mask_t[:, None] >> bits & 1)
-    names = (name for name in Experiences._fields if name != "session")
-    return [name for name in names if not np.array_equal(getattr(batch, name), getattr(expected, name))]
+    names = [name for name in Experiences._fields if name != "session"]
+    expected = {name: getattr(right, name) for name in names}
+    expected |= {name: expected[name][:, None] >> np.arange(5) & 1 for name in ("mask_tm1", "mask_t")}
+    return [name for name in names if not np.array_equal(getattr(batch, name), expected[name])]
 
 
 def same(one: Batch | Experiences, other: Batch | Experiences) -> bool:

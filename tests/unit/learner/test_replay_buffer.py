@@ -1,5 +1,6 @@
 """What the replay buffer refuses, what it lends, and that threads do not meet in it."""
 
+import sys
 import threading
 
 import numpy as np
@@ -86,9 +87,18 @@ def test_a_state_of_something_else_is_refused_and_changes_nothing(buffer, change
     assert np.array_equal(buffer.state()["rows"], state["rows"])
 
 
-def test_threads_add_while_one_samples(buffer):
-    """Two add, each numbers of its own, and go round the ring twice; no row that is drawn mixes two transitions."""
-    each, block = 2 * LEAST_CAPACITY, 160
+@pytest.fixture
+def restless_threads():
+    """Threads that take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_threads_add_while_one_samples(buffer, restless_threads):
+    """Two add, each numbers of its own, and go round the ring many times; no row that is drawn mixes transitions."""
+    each, block = 20 * LEAST_CAPACITY, 50
     sampled, failures = threading.Event(), []
 
     def add(first: int) -> None:
@@ -98,13 +108,13 @@ def test_threads_add_while_one_samples(buffer):
                 sampled.wait(60)  # so that adding and sampling surely overlap
 
     def check() -> None:
-        batch = buffer.sample(64, 0)
+        batch = buffer.sample(512, 0)
         failures.extend(mistaken(batch))
         if isinstance(buffer, PrioritisedReplayBuffer):
             buffer.update_priorities(batch.indices, batch.r_t)
 
-    adders = [threading.Thread(target=add, args=(first,)) for first in (0, each)]
     buffer.extend(numbered(0, block))
+    adders = [threading.Thread(target=add, args=(first,)) for first in (0, each)]
     for adder in adders:
         adder.start()
     while any(adder.is_alive() for adder in adders):
