@@ -18,6 +18,12 @@ CREATE TABLE eventlog.stored_events (
 );
 CREATE UNIQUE INDEX stored_events_notification_id_idx ON eventlog.stored_events (notification_id);
 
+-- For the question which sessions are open.
+CREATE INDEX stored_events_session_started_idx ON eventlog.stored_events (originator_id)
+    WHERE starts_with(topic, 'session.started:');
+CREATE INDEX stored_events_session_over_idx ON eventlog.stored_events (originator_id)
+    WHERE starts_with(topic, 'session.ended:') OR starts_with(topic, 'session.lost:');
+
 CREATE TABLE eventlog.notification_tracking (
     application_name text PRIMARY KEY,      -- a reader
     notification_id bigint NOT NULL         -- how far it has come

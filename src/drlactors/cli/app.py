@@ -43,9 +43,7 @@ HELP = """Decides, window by window, what to do about a sample that runs in a ma
 
 Begin with `drlactors demo`. Every command says more with --help.
 """
-EPILOGUE = (
-    "Exit status: 0 done, 1 failed, 2 wrong usage or configuration. --debug shows where an error came from."
-)
+EPILOGUE = "Exit status: 0 done, 1 failed, 2 wrong usage or configuration. --debug shows where an error came from."
 
 
 def app() -> App:

@@ -125,6 +125,10 @@ class EventLog(Protocol):
         """Those of the streams that hold anything: one question for thousands."""
         ...
 
+    def open_sessions(self) -> dict[Stream, int]:
+        """The sessions that were started and neither ended nor lost, each with when its last entry was decided (us)."""
+        ...
+
     def head(self) -> int:
         """The last position, 0 of an empty log."""
         ...

@@ -19,7 +19,7 @@ from drlactors.actors.dispatcher import DispatcherActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
-from drlactors.actors.messages import Deliveries, Tick
+from drlactors.actors.messages import Deliveries, Recalled, Tick
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
 from drlactors.bus.nats_bus import NatsBus
@@ -153,6 +153,7 @@ class System:
         self._start_actors(stack, line, consumer)
         self._activate("start")
         catch_up(line)
+        line.supervisor.tell(Recalled(log.open_sessions()))
         stack.callback(self._drain, consumer)
         bus.consume(ledger.through(), self._deliver, settings.sessions.in_flight)
         self._watch(stack)
