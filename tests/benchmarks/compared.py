@@ -28,7 +28,7 @@ STAMP = FOLDER / "stamp.json"
 #: What ours needs to run there.
 OURS = ("numpy", "torch", "onnx", "numba", "rich", "safetensors")
 #: Each is installed by itself, so that one that cannot be leaves the others.
-LIBRARIES = ("stable-baselines3", "tianshou", "cpprb", "torchrl")
+LIBRARIES = ("stable-baselines3", "tianshou", "cpprb", "torchrl", "d3rlpy")
 
 
 def figures_of(module: str) -> list[dict[str, Any]]:
