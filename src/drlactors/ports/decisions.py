@@ -79,7 +79,7 @@ class Recorded(NamedTuple):
 class DecisionSource(Protocol):
     """Where recorded decisions come from."""
 
-    def read(self, schema: str, *, after: int = 0, through: int = END) -> Recorded:
+    def recorded(self, schema: str, *, after: int = 0, through: int = END) -> Recorded:
         """All that stands behind position ``after``, up to and with ``through``: what would have been read then."""
         ...
 

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow, tuple_row
 
 from drlactors.ports.decisions import END, Recorded, within
-from drlactors.ports.log import EventLog, LogError
+from drlactors.ports.log import EventLog, LogError, LogUnreachable
 from drlactors.store import records
 from drlactors.store.connections import SCHEMA, Connections
 from drlactors.store.errors import in_words_of_the_port
@@ -38,6 +38,7 @@ _INSERT = f"INSERT INTO {_BLOCKS} VALUES (%b, %b, %b, %b, %b, %b)".encode()
 _INSERT_POLICY = f"INSERT INTO {_POLICIES} VALUES (%s, %s)".encode()
 _SELECT_POLICIES = f"SELECT name FROM {_POLICIES} ORDER BY policy".encode()
 _CLEAR = f"TRUNCATE {_BLOCKS}, {_POLICIES}".encode()
+_SCHEMAS = f"SELECT DISTINCT schema FROM {_BLOCKS} WHERE kind = 'decisions' ORDER BY schema".encode()
 _STRETCH = f"FROM {_BLOCKS} WHERE kind = %b AND schema = %b AND last_position > %b AND first_position <= %b"
 _SIZE = f"SELECT features, sum(octet_length(records))::bigint AS size {_STRETCH} GROUP BY features".encode()
 _SELECT = (
@@ -54,12 +55,14 @@ class _OtherTurn(Exception):
 class PostgresDecisions:
     """The decisions of the log in ``log``, which is the one at ``dsn``. For one thread.
 
-    Every call sees the log as it was projected last; ``catch_up`` brings that up to date.
+    Every call sees the log as it was projected last; ``catch_up`` brings that up to date. Raises LogUnreachable; asking
+    again goes on.
     """
 
-    def __init__(self, dsn: str, log: EventLog) -> None:
+    def __init__(self, dsn: str, log: EventLog, *, batch_entries: int = BATCH_ENTRIES) -> None:
         self._connections = Connections(dsn)
         self._log = log
+        self._batch_entries = batch_entries
         self._projection: Projection | None = None
         self._policies: dict[str, int] = {}
         self._stored_policies = 0
@@ -72,20 +75,14 @@ class PostgresDecisions:
         goes on where it stood, and any number of processes may do this at once. ``say`` is told each position.
         """
         while True:
-            if self._projection is None:
-                self._resume()
-            entries = self._log.read(self._position, BATCH_ENTRIES)
-            entries = [entry for entry in entries if entry.position <= through]
-            if not entries:
-                return self._position
-            assert self._projection is not None
-            projection, self._projection = self._projection, None  # whatever goes wrong, it is not used again
-            projected = projection.project(entries)
             try:
-                self._store(projected, entries[0].position, entries[-1].position)
+                if not self._advance(through):
+                    return self._position
             except _OtherTurn:
                 continue
-            self._projection = projection
+            except LogUnreachable:
+                self._connections.drop_idle()  # they lead to the same server
+                raise
             say(self._position)
 
     def rebuild(self) -> int:
@@ -95,7 +92,12 @@ class PostgresDecisions:
         self._projection = None
         return self.catch_up()
 
-    def read(self, schema: str, *, after: int = 0, through: int = END) -> Recorded:
+    def schemas(self) -> list[str]:
+        """The feature schemas under which there are decisions."""
+        with in_words_of_the_port(), self._connections.get_connection() as connection:
+            return [row["schema"] for row in connection.execute(_SCHEMAS)]
+
+    def recorded(self, schema: str, *, after: int = 0, through: int = END) -> Recorded:
         """As ``ports.DecisionSource`` has it."""
         with (
             in_words_of_the_port(),
@@ -119,6 +121,20 @@ class PostgresDecisions:
 
     def close(self) -> None:
         self._connections.close()
+
+    def _advance(self, through: int) -> bool:
+        """One batch; False when there is nothing left to do."""
+        if self._projection is None:
+            self._resume()
+        read = self._log.read(self._position, self._batch_entries)
+        entries = [entry for entry in read if entry.position <= through]
+        if not entries:
+            return False
+        projection, self._projection = self._projection, None  # whatever goes wrong, it is not used again
+        assert projection is not None
+        self._store(projection.project(entries), entries[0].position, entries[-1].position)
+        self._projection = projection
+        return True
 
     def _resume(self) -> None:
         """Begin where the blocks end. The position is read first: if it moves meanwhile, the turn is not ours."""

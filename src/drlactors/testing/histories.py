@@ -150,3 +150,13 @@ def _step(seq: int, number: int, schema: str, features: int) -> tuple[session.Co
         propensity=float(random.random(dtype=np.float32)),
     )
     return Record(window(seq, syscall_count=number)._replace(window_ms=1 + number)), select
+
+
+def any_turns(*, sessions: int, count: int, seed: int) -> list[Turn]:
+    """Mostly steps; the same for the same seed."""
+    random = np.random.default_rng(seed)
+    often: tuple[Does, ...] = (*DOES, *("step",) * 150, *("answer", "report", "enter", "conclude") * 6)
+    return [
+        Turn(int(random.integers(sessions)), often[random.integers(len(often))], int(random.integers(1_000)))
+        for _ in range(count)
+    ]
