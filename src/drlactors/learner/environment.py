@@ -6,8 +6,8 @@ action changes here is the state's isolation, what time costs, and the session's
 good at judging what was recorded; how samples answer back, only live sessions show. Say so wherever a figure from it
 is quoted.
 
-Sessions go through the deciders of the domain, window by window, and ``events`` is what a log would hold of them. To
-play a policy over thousands of sessions at once, with the same rewards, use ``evaluation.play``.
+Sessions go through the deciders of the domain, window by window: ``state`` is where that stands, ``events`` is what a
+log would hold. To play a policy over thousands of sessions at once, with the same rewards, use ``evaluation.play``.
 """
 
 from collections.abc import Callable, Sequence
@@ -92,7 +92,7 @@ class TraceEnvironment(gymnasium.Env[Observation, np.int64]):
         self._index = int((options or {}).get("sample", drawn))
         self._sample = self._samples[self._index]
         self._at = -1
-        self._state = INITIAL
+        self.state = INITIAL
         self._over = False
         self.events: list[Event] = []
         self._do(start(self._sample, self._task.rules))
@@ -128,7 +128,7 @@ class TraceEnvironment(gymnasium.Env[Observation, np.int64]):
             return self._end(Action.REVIEW, worth, stopped=False)
         self._keep(
             ActionSelected(
-                seq=self._state.progress.seq,
+                seq=self.state.progress.seq,
                 action=Action.TERMINATE,
                 values=_only(Action.TERMINATE),
                 mask=1 << Action.TERMINATE,
@@ -139,13 +139,13 @@ class TraceEnvironment(gymnasium.Env[Observation, np.int64]):
                 propensity=1.0,
             )
         )
-        self._do(Answer(seq=self._state.progress.seq, success=True, outcome="", message=""))
+        self._do(Answer(seq=self.state.progress.seq, success=True, outcome="", message=""))
         return self._end(Action.REVIEW, worth + self._of_action(Action.TERMINATE), stopped=True)
 
     def _select(self, wanted: Action) -> Action:
         """What the rules make of it; it succeeds."""
-        seq, values = self._state.progress.seq, _only(wanted)
-        action = best(values, permitted(self._state))
+        seq, values = self.state.progress.seq, _only(wanted)
+        action = best(values, permitted(self.state))
         self._do(
             Select(
                 seq=seq,
@@ -167,15 +167,15 @@ class TraceEnvironment(gymnasium.Env[Observation, np.int64]):
         window = self._sample.windows[self._at]
         if self._wait is not None:
             self._wait(window.window_ms / 1000)
-        before = self._state.progress
+        before = self.state.progress
         self._do(Record(window))
-        self._observation = self._task.schema.vectors([row(self._state, window)])[0]
+        self._observation = self._task.schema.vectors([row(self.state, window)])[0]
         if not before.windows:
             return 0.0
         return reward.of_time(
             self._task.weights,
-            (self._state.progress.elapsed_ms - before.elapsed_ms) / 1000,
-            self._state.response.isolation,
+            (self.state.progress.elapsed_ms - before.elapsed_ms) / 1000,
+            self.state.response.isolation,
             malicious=self._sample.malicious,
         )
 
@@ -193,15 +193,15 @@ class TraceEnvironment(gymnasium.Env[Observation, np.int64]):
         return reward.of_action(self._task.weights, action, malicious=self._sample.malicious, failed=False)
 
     def _info(self) -> dict[str, Any]:
-        mask = permitted(self._state)
+        mask = permitted(self.state)
         return {"mask": np.array([mask >> action & 1 for action in Action], dtype=np.int8), "sample": self._index}
 
     def _do(self, command: Command) -> None:
-        self._keep(*DECIDER.decide(command, self._state))
+        self._keep(*DECIDER.decide(command, self.state))
 
     def _keep(self, *events: Event) -> None:
         self.events += events
-        self._state = DECIDER.fold(events, self._state)
+        self.state = DECIDER.fold(events, self.state)
 
 
 def _only(action: Action) -> tuple[float, ...]:
