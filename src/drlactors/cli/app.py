@@ -43,6 +43,18 @@ GROUPS = {
             "sign": "drlactors.cli.models.keys:sign",
         },
     ),
+    "episodes": (
+        "What artifacts were found to be, and a person's word on it.",
+        {"list": "drlactors.cli.episodes:list_", "correct": "drlactors.cli.episodes:correct"},
+    ),
+    "archive": (
+        "The beginning of the log in Parquet files, for learning and for keeping.",
+        {
+            "write": "drlactors.cli.archive:write",
+            "show": "drlactors.cli.archive:show",
+            "verify": "drlactors.cli.archive:verify",
+        },
+    ),
     "config": (
         "Check configuration files, and see what is in force.",
         {"check": "drlactors.cli.config:check", "show": "drlactors.cli.config:show"},

@@ -52,8 +52,9 @@ def sessions(
 
 def _newest(log: Any, limit: int) -> Iterator[tuple[Any, ...]]:
     from drlactors.domain.session import DECIDER, INITIAL, ActionSelected
+    from drlactors.ports.log import Category
 
-    for stream in _streams(log, limit):
+    for stream in newest_streams(log, Category.SESSION, limit):
         state, last, policy = INITIAL, "", ""
         for entry in log.stream(stream):
             state = DECIDER.fold(entry.events, state)
@@ -75,10 +76,8 @@ def _newest(log: Any, limit: int) -> Iterator[tuple[Any, ...]]:
             )
 
 
-def _streams(log: Any, limit: int) -> list[Any]:
-    """Read backwards, a page at a time, for the first rows of sessions: the newest are at the end of a long log."""
-    from drlactors.ports.log import Category
-
+def newest_streams(log: Any, category: Any, limit: int) -> list[Any]:
+    """Read backwards, a page at a time, for the first rows of streams: the newest are at the end of a long log."""
     found: list[Any] = []
     upper = log.head()
     while upper > 0 and len(found) < limit:
@@ -88,7 +87,7 @@ def _streams(log: Any, limit: int) -> list[Any]:
             page += [
                 entry.stream
                 for entry in entries
-                if entry.first_version == 1 and entry.stream.category is Category.SESSION and entry.position <= upper
+                if entry.first_version == 1 and entry.stream.category is category and entry.position <= upper
             ]
             after = entries[-1].position
         found += reversed(page)

@@ -1,17 +1,21 @@
 """The composition root: the one room that knows every adapter."""
 
 from drlactors.wiring.access import Addresses, SystemClock, buried, migrations, reading, sandbox_link, trust
+from drlactors.wiring.history import Past, archive, past
 from drlactors.wiring.succession import model_folder, model_path
 from drlactors.wiring.system import System
 
 __all__ = [
     "Addresses",
+    "Past",
     "System",
     "SystemClock",
+    "archive",
     "buried",
     "migrations",
     "model_folder",
     "model_path",
+    "past",
     "reading",
     "sandbox_link",
     "trust",

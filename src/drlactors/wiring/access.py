@@ -81,22 +81,22 @@ def write_private(path: Path, text: str) -> None:
 @contextmanager
 def reading(files: Sequence[Path], data_dir: Path | None) -> Iterator[tuple[PostgresEventLog, Settings]]:
     """The event log, for a command that reads: of the running system, or of servers started for as long as it takes."""
-    settings = _settings(files, data_dir)
+    settings = settings_of(files, data_dir)
     with ExitStack() as stack:
-        yield stack.enter_context(closing(open_log(_database(settings, stack)))), settings
+        yield stack.enter_context(closing(open_log(database(settings, stack)))), settings
 
 
 def migrations(files: Sequence[Path], data_dir: Path | None, *, apply: bool) -> tuple[list[str], list[Status]]:
     """The names of the migrations that were applied now, and how all of them stand."""
     with ExitStack() as stack:
-        connections = stack.enter_context(closing(Connections(_database(_settings(files, data_dir), stack))))
+        connections = stack.enter_context(closing(Connections(database(settings_of(files, data_dir), stack))))
         folder = share("eventstore") / "migrations"
         return migrate(connections, folder) if apply else [], status(connections, folder)
 
 
 def buried(files: Sequence[Path], data_dir: Path | None, limit: int) -> list[Buried]:
     """The newest dead letters, of the running system or of a server started for as long as it takes."""
-    settings = _settings(files, data_dir)
+    settings = settings_of(files, data_dir)
     addresses = running(settings)
     with ExitStack() as stack:
         url = addresses.nats_url if addresses else settings.nats.url
@@ -104,11 +104,13 @@ def buried(files: Sequence[Path], data_dir: Path | None, limit: int) -> list[Bur
         return dead_letters.look(url, credentials(settings), limit)
 
 
-def _settings(files: Sequence[Path], data_dir: Path | None) -> Settings:
+def settings_of(files: Sequence[Path], data_dir: Path | None) -> Settings:
+    """What is configured, with the data directory that a command was given."""
     return load(files=files, overrides={} if data_dir is None else {"server.data_dir": str(data_dir)}).settings
 
 
-def _database(settings: Settings, stack: ExitStack) -> str:
+def database(settings: Settings, stack: ExitStack) -> str:
+    """The DSN of the running system, of the configured server, or of one that ends with the stack."""
     addresses = running(settings)
     dsn = addresses.postgres_dsn if addresses else settings.postgres.url.get_secret_value()
     return dsn or stack.enter_context(EmbeddedPostgres(Path(settings.server.data_dir) / "postgres")).dsn
@@ -116,7 +118,7 @@ def _database(settings: Settings, stack: ExitStack) -> str:
 
 def sandbox_link(nats_url: str, token: str, data_dir: Path | None) -> NatsSandboxLink:
     """A sandbox's link to the given server, or to the system that runs on the data directory."""
-    settings = _settings((), data_dir)
+    settings = settings_of((), data_dir)
     if not nats_url:
         addresses = running(settings)
         if addresses is None:

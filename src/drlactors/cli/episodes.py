@@ -1,0 +1,137 @@
+"""`drlactors episodes`: what an artifact's whole way came to, and a person's word on it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from drlactors.ports.log import EventLog
+
+
+class EpisodeGoesOn(Exception):
+    """The episode went on each time that it was read: try again."""
+
+
+#: So often a correction is decided anew because the episode went on meanwhile.
+ATTEMPTS = 10
+
+
+def correct(
+    episode: UUID,
+    /,
+    *,
+    verdict: Literal["malicious", "benign"],
+    why: str,
+    who: str = "",
+    config: tuple[Path, ...] = (),
+    data_dir: Path | None = None,
+) -> None:
+    """Overrule an episode's verdict: all that is learned from its sessions is labelled anew.
+
+    The correction is an event in the log beside what was concluded. The newest one counts, also when the episode is
+    completed later; giving the same one again changes nothing. `drlactors episodes list` shows the ids.
+
+    Examples
+    --------
+    drlactors episodes correct 5b0e... --verdict benign --why "an installer, signed by its vendor"
+
+    Parameters
+    ----------
+    episode
+        The episode's id.
+    verdict
+        What the artifact is.
+    why
+        In your words, for those who ask later.
+    who
+        Who says so; without it, the user who gives the command.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from getpass import getuser
+
+    from drlactors.domain.episode import Correct, Verdict
+    from drlactors.wiring import SystemClock, reading
+
+    if not why.strip():
+        raise SystemExit("--why is empty: say what speaks for the correction")
+    command = Correct(Verdict(verdict), who or getuser(), why)
+    with reading(config, data_dir) as (log, _):
+        position = carry_out(log, episode, command, SystemClock().now_us())
+    print(f"corrected to {verdict} at log position {position}" if position else f"it was corrected to {verdict} before")
+
+
+def carry_out(log: "EventLog", episode: UUID, command: Any, at_us: int) -> int | None:
+    """Append what the command decides on the episode as it stands; gives the position, None when nothing was to do."""
+    from drlactors.domain.episode import DECIDER, INITIAL
+    from drlactors.ports.log import Append, Category, Stream
+
+    stream = Stream(Category.EPISODE, episode)
+    for _ in range(ATTEMPTS):
+        state, version = INITIAL, 0
+        for entry in log.stream(stream):
+            state, version = DECIDER.fold(entry.of_episode, state), entry.version
+        events = DECIDER.decide(command, state)
+        if not events:
+            return None
+        [position] = log.append([Append(stream, version, events, at_us, f"by hand: {command.who}")])
+        if position is not None:
+            return position
+    raise EpisodeGoesOn
+
+
+def list_(
+    *, config: tuple[Path, ...] = (), limit: int = 20, as_json: bool = False, data_dir: Path | None = None
+) -> None:
+    """List episodes, the newest first: their verdict, who corrected it, and their sessions.
+
+    Examples
+    --------
+    drlactors episodes list
+    drlactors episodes list --limit 1000 --json
+
+    Parameters
+    ----------
+    config
+        Configuration files, as for up.
+    limit
+        How many.
+    as_json
+        One JSON object a line.
+    data_dir
+        As for up.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from drlactors.wiring import reading
+
+    columns = ("episode", "verdict", "corrected", "by", "artifact", "sessions")
+    with reading(config, data_dir) as (log, _):
+        rows = list(_newest(log, limit))
+    if as_json:
+        for row in rows:
+            print(json.dumps(dict(zip(columns, row, strict=True))))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row[:-1], " ".join(row[-1]))
+    Console().print(table)
+
+
+def _newest(log: "EventLog", limit: int) -> Iterator[tuple[Any, ...]]:
+    from drlactors.cli.log import newest_streams
+    from drlactors.domain.episode import DECIDER, StageEntered
+    from drlactors.ports.log import Category
+
+    for stream in newest_streams(log, Category.EPISODE, limit):
+        events = [event for entry in log.stream(stream) for event in entry.of_episode]
+        state = DECIDER.fold(events)
+        entered = [event for event in events if isinstance(event, StageEntered)]
+        verdict, by = (state.corrected.verdict, state.corrected.who) if state.corrected else ("", "")
+        sessions = [str(event.session) for event in entered]
+        yield str(stream.id), state.verdict or "", verdict, by, entered[0].artifact.sha256[:12], sessions
