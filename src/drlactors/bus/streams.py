@@ -12,6 +12,7 @@ NS_PER_S = 1_000_000_000
 #: Bumped when the stream is found shorter than what was read from it: a machine that lost power forgets what the
 #: server had not synced, and the same sequences are then given to other messages.
 INCARNATION = "drlactors-incarnation"
+PER_SUBJECT, UNLIMITED = "max_msgs_per_subject", -1
 #: These cannot be changed on a stream that exists, or would change what it holds.
 FIXED = ("subjects", "retention", "storage")
 
@@ -22,6 +23,7 @@ class Limits:
 
     sandbox_bytes: int = 4 << 30  # a full inbound stream refuses the sandboxes until it is trimmed
     sandbox_age_s: float = 86_400.0
+    session_messages: int = 4096  # of one kind of one session; more are refused until the stream is trimmed
     duplicate_window_s: float = 120.0  # a message sent again within it is stored once
     dead_bytes: int = 256 << 20  # full of dead letters, it forgets the oldest
     dead_age_s: float = 30 * 86_400.0
@@ -29,7 +31,10 @@ class Limits:
 
 
 def sandbox_stream(subjects: Subjects, limits: Limits) -> dict[str, Any]:
-    """Start, windows, feedback and end of a session in one stream: they keep the order in which they were sent."""
+    """Start, windows, feedback and end of a session in one stream: they keep the order in which they were sent.
+
+    A session that floods is refused at the server: all others wait for ``session_messages`` of it at most.
+    """
     return {
         "name": subjects.sandbox_stream(),
         "subjects": subjects.all_inbound(),
@@ -37,6 +42,8 @@ def sandbox_stream(subjects: Subjects, limits: Limits) -> dict[str, Any]:
         "storage": "file",
         "discard": "new",
         "max_bytes": limits.sandbox_bytes,
+        PER_SUBJECT: limits.session_messages,
+        "discard_new_per_subject": True,
         "max_age": int(limits.sandbox_age_s * NS_PER_S),
         "duplicate_window": int(limits.duplicate_window_s * NS_PER_S),
         "num_replicas": limits.replicas,
@@ -79,12 +86,13 @@ async def declare(client: DirectClient, subjects: Subjects, limits: Limits) -> N
     for wanted in (sandbox_stream(subjects, limits), dead_stream(subjects, limits)):
         name = wanted["name"]
         try:
-            found: dict[str, Any] = (await ask(client, f"STREAM.INFO.{name}"))["config"]
+            info = await ask(client, f"STREAM.INFO.{name}")
         except ApiRefused as refused:
             if refused.code != STREAM_NOT_FOUND:
                 raise
             await ask(client, f"STREAM.CREATE.{name}", wanted)
             continue
+        found: dict[str, Any] = info["config"]
         conflicts = [key for key in FIXED if found.get(key) != wanted[key]]
         if conflicts:
             differences = "; ".join(f"{key} is {found.get(key)}, not {wanted[key]}" for key in conflicts)
@@ -92,8 +100,21 @@ async def declare(client: DirectClient, subjects: Subjects, limits: Limits) -> N
                 f"The NATS stream {name} is not the one that drlactors makes: {differences}. Remove it, or give this "
                 "installation another subject root."
             )
+        wanted = _without_loss(wanted, found, info["state"]["messages"])
         if any(found.get(key) != value for key, value in wanted.items()):
             await ask(client, f"STREAM.UPDATE.{name}", found | wanted)
+
+
+def _without_loss(wanted: dict[str, Any], found: dict[str, Any], messages: int) -> dict[str, Any]:
+    """Less the limit for each subject, where bringing it to the stream could delete messages.
+
+    The server deletes the oldest above it, which were acknowledged. None is above it where all messages together are
+    not; the half leaves room for what comes in between. A later connection brings it.
+    """
+    most, old = wanted.get(PER_SUBJECT, UNLIMITED), found.get(PER_SUBJECT, UNLIMITED)
+    if most == UNLIMITED or UNLIMITED < old <= most or messages <= most // 2:
+        return wanted
+    return {key: value for key, value in wanted.items() if key not in (PER_SUBJECT, "discard_new_per_subject")}
 
 
 @dataclass(frozen=True, slots=True)

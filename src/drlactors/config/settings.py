@@ -52,6 +52,7 @@ class Nats(Section):
     tls_key: Annotated[Text, RESTART]
     stream_max_bytes: Annotated[Bytes, RESTART]
     stream_max_age_s: Annotated[Seconds, RESTART]
+    session_max_messages: Annotated[AtLeastOne, RESTART]
     max_message_bytes: Annotated[Bytes, RESTART]
     sync_interval: Annotated[str, Field(pattern=r"^(always|[1-9][0-9]{0,5}(ms|s|m))$"), RESTART]
 

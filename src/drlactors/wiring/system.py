@@ -125,7 +125,9 @@ class System:
             self.addresses.nats_url,
             credentials=credentials(settings),
             limits=StreamLimits(
-                sandbox_bytes=settings.nats.stream_max_bytes, sandbox_age_s=settings.nats.stream_max_age_s
+                sandbox_bytes=settings.nats.stream_max_bytes,
+                sandbox_age_s=settings.nats.stream_max_age_s,
+                session_messages=settings.nats.session_max_messages,
             ),
             max_message_bytes=settings.nats.max_message_bytes,
             hook=self._hear_bus,

@@ -1,6 +1,5 @@
 """The server dies, freezes, forgets or is full: nothing acknowledged is lost, doubled or out of order."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -8,7 +7,6 @@ import signal
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any
 
@@ -24,19 +22,7 @@ from drlactors.ports.bus import BusUnreachable, Delivery, Kind, StreamReplaced
 from drlactors.testing.nats_server import EmbeddedNats
 from tests.contract.bus.kit import Reader, data_of, some_session, until
 from tests.integration.bus.sandboxes import Sandboxes, disorder
-
-STREAM = "DRL_V1_SANDBOX"
-
-
-def with_jetstream(url: str, work: Callable[[nats.js.JetStreamContext], Coroutine[Any, Any, Any]]) -> Any:
-    async def run() -> Any:
-        client = await nats.connect(url)
-        try:
-            return await work(client.jetstream())
-        finally:
-            await client.close()
-
-    return asyncio.run(run())
+from tests.integration.bus.server import STREAM, with_jetstream
 
 
 @pytest.fixture

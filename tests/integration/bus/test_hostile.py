@@ -1,8 +1,6 @@
 """What a sandbox that was taken over can send: every byte of it has an answer, and nobody else is held up."""
 
-import json
 import os
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +15,7 @@ from drlactors.ports.bus import BusUnreachable, Kind
 from drlactors.testing.nats_server import EmbeddedNats, executable
 from drlactors.testing.processes import LOOPBACK, free_port
 from tests.contract.bus.kit import Reader, data_of, some_session, until
+from tests.integration.bus.server import write_raw
 
 
 class ServerWithUsers:
@@ -53,17 +52,6 @@ def bus(own_nats: EmbeddedNats) -> Any:
     opened.close()
 
 
-def write_raw(server: EmbeddedNats, protocol: bytes) -> None:
-    """Speak NATS without a client that would object; returns when the server has read it all."""
-    token = server.url.removeprefix("nats://").partition("@")[0]
-    hello = {"verbose": False, "pedantic": False, "auth_token": token, "headers": True}
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(f"CONNECT {json.dumps(hello)}\r\n".encode() + protocol + b"PING\r\n")
-        with connection.makefile("rb") as lines:
-            while lines.readline() != b"PONG\r\n":
-                pass
-
-
 @pytest.mark.parametrize(
     "message",
     [
@@ -94,7 +82,7 @@ def test_a_flood_of_rubbish_neither_stops_the_others_nor_is_lost(own_nats: Embed
     link = NatsSandboxLink(own_nats.url)
     session = some_session()
     for part in range(20):
-        write_raw(own_nats, b"PUB drl.v1.telemetry.evil 4\r\nevil\r\n" * (rubbish // 20))
+        write_raw(own_nats, b"PUB drl.v1.telemetry.evil%d 4\r\nevil\r\n" % part * (rubbish // 20))
         link.send(Kind.TELEMETRY, session, str(part).encode())
     assert data_of(reader.wait(20)) == [str(part).encode() for part in range(20)]
     link.close()
