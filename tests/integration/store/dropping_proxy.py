@@ -1,4 +1,4 @@
-"""A proxy between a log and its server that can lose the answer to a COMMIT."""
+"""A proxy between a log and its server that can lose the answer to an append."""
 
 import socket
 import threading
@@ -7,11 +7,12 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
+APPEND = b"SELECT eventlog.append("
+DONE = b"SELECT 1\x00"  # the server says so once the append is committed
 
 
 class DroppingProxy:
-    """Passes everything on until ``drop`` is set: then the next COMMIT reaches the server, its answer nobody.
+    """Passes everything on until ``drop`` is set: then the next append reaches the server, its answer nobody.
 
     The server's answer is awaited before both connections are cut: it is stored, and the client cannot know.
     """
@@ -57,7 +58,7 @@ class DroppingProxy:
 
     def _to_server(self, client: socket.socket, server: socket.socket, losing: threading.Event) -> None:
         while sent := _received(client):
-            if COMMIT in sent and self.drop.is_set():
+            if APPEND in sent and self.drop.is_set():
                 self.drop.clear()
                 losing.set()
             server.sendall(sent)
@@ -66,7 +67,7 @@ class DroppingProxy:
     def _to_client(self, client: socket.socket, server: socket.socket, losing: threading.Event) -> None:
         while answered := _received(server):
             if losing.is_set():
-                assert b"COMMIT" in answered
+                assert DONE in answered
                 self.dropped += 1
                 break
             client.sendall(answered)
