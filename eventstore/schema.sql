@@ -18,6 +18,12 @@ CREATE TABLE eventlog.stored_events (
 );
 CREATE UNIQUE INDEX stored_events_notification_id_idx ON eventlog.stored_events (notification_id);
 
+-- For the question which sessions are open.
+CREATE INDEX stored_events_session_started_idx ON eventlog.stored_events (originator_id)
+    WHERE starts_with(topic, 'session.started:');
+CREATE INDEX stored_events_session_over_idx ON eventlog.stored_events (originator_id)
+    WHERE starts_with(topic, 'session.ended:') OR starts_with(topic, 'session.lost:');
+
 CREATE TABLE eventlog.notification_tracking (
     application_name text PRIMARY KEY,      -- a reader
     notification_id bigint NOT NULL         -- how far it has come
@@ -29,6 +35,23 @@ CREATE TABLE eventlog.snapshots (
     originator_version bigint NOT NULL,     -- the last event that the state knows of
     state bytea NOT NULL,
     PRIMARY KEY (originator_id, revision)
+);
+
+-- What the learner reads instead of the log's telemetry, and can be made again from it.
+
+CREATE TABLE eventlog.decision_blocks (
+    kind text NOT NULL,                     -- 'decisions', 'facts' or 'sessions'
+    schema text NOT NULL,                   -- the feature schema of decisions; else empty
+    features integer NOT NULL,              -- the length of their state vectors; else 0
+    first_position bigint NOT NULL,         -- the stretch of the log that the block was made from
+    last_position bigint NOT NULL,
+    records bytea STORAGE EXTERNAL NOT NULL,  -- of fixed layout, in the order of the log; see experiences.md
+    PRIMARY KEY (kind, schema, features, last_position)
+);
+
+CREATE TABLE eventlog.decision_policies (
+    policy integer PRIMARY KEY,            -- as the records name it
+    name text NOT NULL                      -- digest of a model, or name and version of the rules
 );
 
 CREATE FUNCTION eventlog.append(

@@ -1,11 +1,18 @@
 """The crash law: after any crash each window is recorded once, each action is carried out once, nothing is missing."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import nats
 import pytest
 
+from drlactors.config.share import share
+from drlactors.domain.episode import EpisodeCompleted, Verdict
+from drlactors.domain.session import SessionLost, Started
+from drlactors.ports.log import Category, Event, Stream
 from drlactors.sandboxes.host import Host
+from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring import SystemClock, sandbox_link
 from tests.acceptance.harness import Crowd, SystemProcess, audit, servers, wait_for
@@ -93,6 +100,60 @@ def test_a_server_is_killed_under_load(
     assert crowd.finish() == 0
     assert system.stop() == 0
     assert audit(real[1].dsn, crowd) == []
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["replaced", "removed"])
+def test_a_system_whose_stream_is_gone_ends_with_the_reason_and_the_next_one_loses_nothing(
+    again: bool, system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    async def remove() -> None:
+        client = await nats.connect(real[0].url)
+        stream = client.jetstream()
+        config = (await stream.stream_info("DRL_V1_SANDBOX")).config
+        await stream.delete_stream("DRL_V1_SANDBOX")
+        if again:
+            await stream.add_stream(config)
+        await client.close()
+
+    system.start()
+    crowd = Crowd(host, SESSIONS, WINDOWS)
+    crowd.play(0, WINDOWS // 2)
+    wait_for(lambda: crowd.unanswered() < SESSIONS * WINDOWS // 4, 30, "some windows are answered")
+    asyncio.run(remove())
+    assert system.wait_dead(60) == 1
+    assert "drlactors: The inbound stream " in system.log_path.read_text()
+    assert not system.up()
+    system.start()
+    crowd.play(WINDOWS // 2, WINDOWS)
+    assert crowd.finish() == 0
+    assert system.stop() == 0
+    assert audit(real[1].dsn, crowd) == []
+
+
+def test_a_session_that_a_crash_left_open_is_lost_when_it_stays_silent(
+    tmp_path: Path, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    def events(stream: Stream) -> list[Event]:
+        return [event for entry in log.stream(stream) for event in entry.events]
+
+    log = PostgresEventLog(real[1].dsn, schema_dir=share("eventstore"))
+    with SystemProcess(tmp_path / "system", real[0].url, real[1].dsn, sessions__lost_after_s=2) as system:
+        system.start()
+        crowd = Crowd(host, sessions=1, windows=2)
+        crowd.play(0, 2)
+        wait_for(lambda: crowd.unanswered() == 0, 30, "all windows are answered")
+        system.kill()
+        session = Stream(Category.SESSION, crowd.sessions[0].id)
+        begun, *_, last = events(session)
+        assert isinstance(begun, Started)
+        assert not isinstance(last, SessionLost)
+        system.start()
+        wait_for(lambda: isinstance(events(session)[-1], SessionLost), 30, "it is lost")
+        episode = Stream(Category.EPISODE, begun.episode)
+        wait_for(lambda: EpisodeCompleted(Verdict.PARTIAL) in events(episode), 30, "its episode is partial")
+        assert session not in log.open_sessions()
+        assert system.stop() == 0
+    log.close()
 
 
 def test_a_clean_stop_leaves_nothing_behind(

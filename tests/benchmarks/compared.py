@@ -1,10 +1,10 @@
 """The libraries that benchmarks compare ours with, in an environment of their own: their pins do not go with ours.
 
 A benchmark asks for its figures with ``figures_of("tests.benchmarks.NAME")``. Once the environment is there, that runs
-``python -m tests.benchmarks.NAME FILE`` in it, with one thread, this checkout's ``src`` on the path, and torch and numpy
-of the same versions as ours. The module measures everything in that one process, so that contenders can take turns, and
-writes its rows to FILE with ``deliver``. ``missing`` has the reason for each library that could not be installed: it
-belongs in the table.
+``python -m tests.benchmarks.NAME FILE`` in it, with one thread, this checkout's ``src`` on the path, and torch and
+numpy of the same versions as ours. The module measures everything in that one process, so that contenders can take
+turns, and writes its rows to FILE with ``deliver``. ``missing`` has the reason for each library that could not be
+installed: it belongs in the table.
 """
 
 import json
@@ -28,7 +28,7 @@ STAMP = FOLDER / "stamp.json"
 #: What ours needs to run there.
 OURS = ("numpy", "torch", "onnx", "numba", "rich", "safetensors")
 #: Each is installed by itself, so that one that cannot be leaves the others.
-LIBRARIES = ("stable-baselines3", "tianshou", "cpprb", "torchrl")
+LIBRARIES = ("stable-baselines3", "tianshou", "cpprb", "torchrl", "d3rlpy")
 
 
 def figures_of(module: str) -> list[dict[str, Any]]:

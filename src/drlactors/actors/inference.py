@@ -63,4 +63,6 @@ class InferenceActor(DispatchedActor):
                 )
             )
             first = last
+        if line.shadows is not None:
+            line.shadows.offer(vectors, ranked, [(rank.mask, len(rank.rows)) for rank in ranks])
         line.observer.decided(counts, ranked.policy, line.clock.monotonic_s() - began_s)

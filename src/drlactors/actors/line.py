@@ -2,20 +2,28 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from drlactors.actors.dispatched import Dispatcher
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.messages import Committed, Ref
 from drlactors.codec import outbound
 from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered
-from drlactors.domain.features import FeatureSchema
+from drlactors.domain.features import FeatureSchema, Vectors
 from drlactors.domain.permission import Rules
 from drlactors.domain.session import Ended, OutcomeReported, SessionLost, Started
 from drlactors.ports.bus import Bus, Delivery
 from drlactors.ports.clock import Clock
 from drlactors.ports.log import Entry, EventLog
 from drlactors.ports.observer import Observer, Tracer
+from drlactors.ports.policy import RankedBatch
+
+
+class Shadows(Protocol):
+    def offer(self, vectors: Vectors, ranked: RankedBatch, masks: Sequence[tuple[int, int]]) -> None:
+        """What was ranked and answered; ``masks``: what was permitted, and for how many rows. Never blocks."""
+        ...
+
 
 #: What the coordinator hears of: the turns of a session's life, each alone in its append, and what it wrote itself.
 LIFE = (Started, OutcomeReported, Ended, SessionLost, StageEntered, StageConcluded, EpisodeCompleted)
@@ -49,6 +57,8 @@ class Line:
     dispatcher: Ref
     coordinator: Ref
     supervisor: Ref
+    chronicle: Ref
+    shadows: Shadows | None = None  # while there is a candidate
 
     def __init__(
         self,

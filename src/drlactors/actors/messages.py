@@ -20,6 +20,12 @@ class Deliveries(NamedTuple):
     deliveries: list[Delivery]
 
 
+class Recalled(NamedTuple):
+    """To the supervisor, before anything comes from the bus: the sessions that are open by the log."""
+
+    sessions: dict[Stream, int]  # with when each one's last entry was decided, microseconds since 1970
+
+
 class Arrived(NamedTuple):
     """To a session: a message that was understood."""
 

@@ -1,18 +1,20 @@
 """The supervisor: wakes the sessions that messages are for, restarts what breaks, buries what keeps breaking."""
 
+import operator
 from collections import deque
 from typing import Any, NamedTuple
 
 from drlactors.actors.dispatched import DispatchedActor, Failure
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.line import Line
-from drlactors.actors.messages import Arrived, Deliveries, Leave, Ordered, Rebuild, Ref, Tick, ToSession
+from drlactors.actors.messages import Arrived, Deliveries, Leave, Ordered, Rebuild, Recalled, Ref, Tick, ToSession
 from drlactors.actors.session import Presence, SessionActor
 from drlactors.codec import outbound
 from drlactors.codec.inbound import Malformed, decode
 from drlactors.domain.ids import SessionId
 from drlactors.domain.session import Lapse, Start
 from drlactors.ports.bus import Delivery
+from drlactors.ports.log import Stream
 
 #: How often idle and silent sessions are looked for: they have been so for seconds.
 LOOK_EVERY_S = 1.0
@@ -40,12 +42,15 @@ class SupervisorActor(DispatchedActor):
         self._later: deque[tuple[float, SessionId, Rebuild]] = deque()
         self._warned_s: dict[SessionId, float] = {}
         self._looked_s = float("-inf")
+        self._patient_until_s = float("-inf")
 
     def on_start(self) -> None:
         self._line.main.supervisor = self._line.commit.supervisor = self
 
     def on_receive(self, message: Any) -> None:
         match message:
+            case Recalled(sessions):
+                self._recall(sessions)
             case Deliveries(deliveries):
                 for delivery in deliveries:
                     self._admit(delivery)
@@ -98,7 +103,6 @@ class SupervisorActor(DispatchedActor):
         if ward is None:
             presence = Presence()
             ward = self._wards[session] = Ward(SessionActor.start(self._line, session, presence, new=new), presence)
-            self._hear(session)
         return ward
 
     def _hear(self, session: SessionId) -> None:
@@ -106,6 +110,18 @@ class SupervisorActor(DispatchedActor):
         self._heard_s[session] = self._line.clock.monotonic_s()
 
     # The passing of time
+
+    def _recall(self, sessions: dict[Stream, int]) -> None:
+        """Sessions of an earlier run have been silent since their last entry.
+
+        However long nobody was there to listen, none is given up before half of ``lost_after_s`` is over: what its
+        sandbox sent meanwhile is still to be delivered.
+        """
+        clock = self._line.clock
+        now_s, now_us = clock.monotonic_s(), clock.now_us()
+        for stream, at_us in sorted(sessions.items(), key=operator.itemgetter(1)):
+            self._heard_s[SessionId(stream.id)] = now_s - max(0, now_us - at_us) / 1e6
+        self._patient_until_s = now_s + self._line.limits.lost_after_s / 2
 
     def _look_after(self) -> None:
         limits, now_s = self._line.limits, self._line.clock.monotonic_s()
@@ -124,7 +140,7 @@ class SupervisorActor(DispatchedActor):
                 self._let_sleep(session, ward)
         for session, heard_s in list(self._heard_s.items()):
             silent_s = now_s - heard_s
-            if silent_s < limits.lost_after_s:
+            if silent_s < limits.lost_after_s or now_s < self._patient_until_s:
                 break  # the rest was heard of later
             del self._heard_s[session]
             if not (session in self._wards and self._wards[session].presence.over):

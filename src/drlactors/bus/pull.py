@@ -10,7 +10,7 @@ from typing import Any
 import nats.errors
 
 from drlactors.bus import streams
-from drlactors.bus.api import ask
+from drlactors.bus.api import STREAM_NOT_FOUND, ApiRefused, ask
 from drlactors.bus.bridge import Bridge
 from drlactors.bus.client import DirectClient, header, status
 from drlactors.bus.credit import Credit
@@ -116,7 +116,12 @@ class Pull:
 
     async def _renew(self, client: DirectClient) -> None:
         await self._leave()
-        found = await streams.state(client, self._stream)
+        try:
+            found = await streams.state(client, self._stream)
+        except ApiRefused as refused:
+            if refused.code == STREAM_NOT_FOUND:
+                raise StreamReplaced(f"The inbound stream {self._identity} is gone.") from refused
+            raise
         if found.identity == self._identity and found.last_sequence < self.last:
             await streams.begin_incarnation(client, self._stream)
             found = await streams.state(client, self._stream)

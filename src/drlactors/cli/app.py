@@ -31,7 +31,17 @@ GROUPS = {
     ),
     "models": (
         "The life of models: who made one, how good it is, which one serves.",
-        {"keys": "drlactors.cli.models_keys:keys", "sign": "drlactors.cli.models_keys:sign"},
+        {
+            "list": "drlactors.cli.models.reading:list_",
+            "show": "drlactors.cli.models.reading:show",
+            "compare": "drlactors.cli.models.reading:compare",
+            "add": "drlactors.cli.models.deciding:add",
+            "promote": "drlactors.cli.models.deciding:promote",
+            "rollback": "drlactors.cli.models.deciding:rollback",
+            "reject": "drlactors.cli.models.deciding:reject",
+            "keys": "drlactors.cli.models.keys:keys",
+            "sign": "drlactors.cli.models.keys:sign",
+        },
     ),
     "config": (
         "Check configuration files, and see what is in force.",
@@ -43,9 +53,7 @@ HELP = """Decides, window by window, what to do about a sample that runs in a ma
 
 Begin with `drlactors demo`. Every command says more with --help.
 """
-EPILOGUE = (
-    "Exit status: 0 done, 1 a check failed, 2 wrong usage or configuration. --debug shows where an error came from."
-)
+EPILOGUE = "Exit status: 0 done, 1 failed, 2 wrong usage or configuration. --debug shows where an error came from."
 
 
 def app() -> App:

@@ -13,6 +13,9 @@ def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
     directory, and stops them when it stops. A configuration file that is saved
     again is in force at once, where its keys allow.
 
+    It ends by itself, with status 1 and the reason, when somebody removes or replaces the stream of incoming
+    messages while it runs: let a service manager start it again.
+
     Examples
     --------
     drlactors up
@@ -33,8 +36,8 @@ def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
     def read() -> Loaded:
         return load(files=config, overrides=overrides)
 
-    system = System(read(), reload=read)
     with until_signal() as stopped:
+        system = System(read(), reload=read, on_fault=stopped.set)
         addresses = system.start()
         print(f"drlactors is up. NATS {addresses.nats_url}, metrics {addresses.metrics_url}/metrics. Ctrl-C stops it.")
         sys.stdout.flush()
@@ -43,6 +46,8 @@ def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
         finally:
             print("Stopping: finishing what is in flight.", flush=True)
             system.stop()
+    if system.fault is not None:
+        raise system.fault
 
 
 class until_signal:  # noqa: N801  # reads as what it is: with until_signal() as stopped

@@ -46,3 +46,47 @@ class NoEpisode(Refused):
 
 class NoVerdict(Refused):
     """A person's verdict on an artifact is malicious or benign."""
+
+
+class NotTrained(Refused):
+    """Nothing is known of this model: it has to be entered first."""
+
+
+class AlreadyTrained(Refused):
+    """This model was entered before, with other facts."""
+
+
+class NotEntered(Refused):
+    """The registry does not have this model."""
+
+
+class NotEvaluated(Refused):
+    """The gate has not seen this model: evaluate it first, or promote it yourself and say why."""
+
+
+class GateDeclined(Refused):
+    """The newest evaluation of this model does not speak for it; promote it yourself and say why, or leave it."""
+
+
+class EvaluatedAgainstAnother(Refused):
+    """This model was compared with another policy than the one that is in charge now: evaluate it again."""
+
+
+class WasRejected(Refused):
+    """This model was rejected: the gate does not promote it any more."""
+
+
+class AlreadyServing(Refused):
+    """This model is in charge already."""
+
+
+class StillServing(Refused):
+    """This model is in charge: put another one there first."""
+
+
+class ReasonMissing(Refused):
+    """This needs a reason: it is recorded."""
+
+
+class NobodyBefore(Refused):
+    """No model was put in charge: there is none to go back from."""

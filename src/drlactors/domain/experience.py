@@ -1,4 +1,8 @@
-"""Experiences: what a session's events teach, derived and never stored."""
+"""Experiences: what a session's events teach, derived and never stored.
+
+One session at a time, as plainly as it can be said. ``learner/projection.py`` does the same for all sessions at once,
+and is tested against this.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,7 +42,11 @@ class Experience:
 def experiences(
     events: Iterable[Event], *, malicious: bool, weights: reward.Weights, gamma: float
 ) -> tuple[Experience, ...]:
-    """The transitions of one session, in order; ``malicious`` is the truth as it is known today."""
+    """The transitions of one session, in order; ``malicious`` is the truth as it is known today (``domain/truth.py``).
+
+    A session that was decided under two feature schemas, because it lived through a change of the configuration,
+    gives none: its state vectors do not belong together.
+    """
     state, elapsed_ms = INITIAL, 0
     steps: list[tuple[ActionSelected, int, int]] = []  # decision, its window's elapsed time, isolation in force
     failed: set[int] = set()
@@ -59,6 +67,8 @@ def experiences(
             case SessionLost():
                 break
 
+    if len({step.schema for step, _, _ in steps}) > 1:
+        return ()
     learned: list[Experience] = []
     for (here, here_ms, isolation), (there, there_ms, _) in pairwise(steps):
         wrong = here.seq in failed

@@ -7,8 +7,13 @@ from uuid import UUID, uuid5
 SessionId = NewType("SessionId", UUID)
 EpisodeId = NewType("EpisodeId", UUID)
 InstanceId = NewType("InstanceId", UUID)
+ModelId = NewType("ModelId", UUID)
+RegistryId = NewType("RegistryId", UUID)
 
 _EPISODES = UUID("5b0e4f3e-6d1c-5c1a-9b0a-6f6b5f0d7f10")
+_MODELS = UUID("3f6f1c0e-93d1-5a8e-8a5b-2d1b7c9e4a60")
+#: A log has one registry of models.
+REGISTRY = RegistryId(UUID("c2a4f1d8-6a37-5b1d-9e0f-8d5c3b7a1e90"))
 
 
 def episode_of(session: SessionId) -> EpisodeId:
@@ -16,7 +21,12 @@ def episode_of(session: SessionId) -> EpisodeId:
     return EpisodeId(uuid5(_EPISODES, str(session)))
 
 
+def model_of(sha256: str) -> ModelId:
+    """The model of an ONNX file with this digest."""
+    return ModelId(uuid5(_MODELS, sha256))
+
+
 @lru_cache(16_384)
 def spelled(session: SessionId) -> str:
-    """As it stands in subjects and messages: at hand for as many sessions as run at once, because making it takes 2 us."""
+    """As it stands in subjects and messages; kept for as many sessions as run at once: making it takes 2 us."""
     return str(session)

@@ -75,7 +75,7 @@ def sign_file(model: Path, key: Path) -> Path:
 def make_key(file: Path) -> str:
     """Write a new private key to ``file``, readable for its owner only; the public key.
 
-    Raises KeyRefused where the file would lie in a git work tree, and FileExistsError rather than replace a key.
+    Raises KeyRefused where the file would lie in a git work tree, is there already, or cannot be written.
     """
     if any((folder / ".git").exists() for folder in file.resolve().parents):
         raise KeyRefused(f"{file} would lie in a git work tree: a private key belongs nowhere near a repository")
@@ -83,7 +83,11 @@ def make_key(file: Path) -> str:
     text = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:  # also where there is a file: a key is never replaced
+        raise KeyRefused(f"{file}: {error.strerror}") from error
+    with os.fdopen(descriptor, "wb") as out:
         out.write(text)
     return public_key(private)
 

@@ -29,6 +29,10 @@ class Experiences(NamedTuple):
     propensity: Float32s  # (n,): with which a_tm1 was chosen
     session: Int64s  # (n,): which session of this set
 
+    def select(self, rows: slice | npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Experiences":
+        """The same columns of fewer rows; views of them when ``rows`` is a slice."""
+        return Experiences._make(column[rows] for column in self)
+
 
 class Batch(NamedTuple):
     """Transitions drawn from a replay buffer: what an update takes."""

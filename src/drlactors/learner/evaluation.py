@@ -1,19 +1,23 @@
-"""What a ranking of actions would have done in recorded sessions."""
+"""What a ranking of actions would have done in recorded sessions.
+
+Recorded behaviour does not react to actions: every figure made here supposes that the sample would have done the same.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from drlactors.domain import reward
 from drlactors.domain.action import Action
-from drlactors.domain.features import Vectors, row
-from drlactors.domain.permission import best, permitted
-from drlactors.domain.session import DECIDER, INITIAL, ActionSelected, FeedbackReceived, Record
-from drlactors.learner.transitions import Sample, Task, start
+from drlactors.domain.features import Vectors
+from drlactors.learner.transitions import Sample, Table, Task, table
 
 Rank = Callable[[Vectors], npt.NDArray[np.float32]]
+
+#: Stands in ``Played.actions`` where a session was over.
+OVER = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,60 +33,67 @@ class Evaluation:
     reviews: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Played:
-    malicious: bool
-    stopped_s: float | None
-    reward: float
-    reviews: int
+class Played(NamedTuple):
+    """n sessions, played to their ends, in the order of the table's."""
+
+    malicious: npt.NDArray[np.bool_]  # (n,): the truth
+    stopped: npt.NDArray[np.bool_]  # (n,): by a final action, or by a person who was asked
+    ended_s: npt.NDArray[np.float32]  # (n,): from the session's start to its end
+    reward: npt.NDArray[np.float64]  # (n,): undiscounted sum
+    reviews: npt.NDArray[np.intp]  # (n,)
+    actions: npt.NDArray[np.int8]  # (n, choices of the longest session): in their order, OVER behind the end
+
+
+def play(rank: Rank, traces: Table, reviews: int) -> Played:
+    """Takes the best permitted action in every window of every session; every action succeeds.
+
+    All sessions advance together, and the states of one step are ranked as one batch. ``reviews``: how many a session
+    may have (``Rules.reviews``). Ties and what is no number are decided as ``domain.permission.best`` does.
+    """
+    sessions = len(traces.first)
+    here = traces.first.copy()
+    alive = np.arange(sessions)
+    stopped = np.zeros(sessions, dtype=np.bool_)
+    ended_s = np.zeros(sessions, dtype=np.float32)
+    reward = np.zeros(sessions)
+    asked = np.zeros(sessions, dtype=np.intp)
+    steps: list[npt.NDArray[np.int8]] = []
+    while alive.size:
+        rows = here[alive]
+        permitted = traces.permitted[rows]
+        permitted[:, Action.REVIEW] &= asked[alive] < reviews
+        values = rank(traces.vectors[rows])
+        chosen = np.where(permitted & (values > -np.inf), values, -np.inf).argmax(axis=1)
+        reward[alive] += traces.rewards[rows, chosen]
+        asked[alive] += chosen == Action.REVIEW
+        here[alive] = traces.following[rows, chosen]
+        stopped[alive] = traces.stopped[rows, chosen]
+        ended_s[alive] = traces.ended_s[rows, chosen]
+        step = np.full(sessions, OVER, dtype=np.int8)
+        step[alive] = chosen
+        steps.append(step)
+        alive = alive[here[alive] >= 0]
+    actions = np.stack(steps, axis=1) if steps else np.zeros((sessions, 0), dtype=np.int8)
+    return Played(traces.malicious, stopped, ended_s, reward, asked, actions)
 
 
 def evaluate(rank: Rank, samples: Iterable[Sample], task: Task) -> Evaluation:
-    """Plays the best permitted action in every window of every sample that has any; every action succeeds."""
-    played = [_play(rank, sample, task) for sample in samples if sample.windows]
-    malicious = [one for one in played if one.malicious]
-    benign = [one for one in played if not one.malicious]
-    caught_s = [one.stopped_s for one in malicious if one.stopped_s is not None]
-    wrong = sum(one.stopped_s is not None for one in benign)
-    missed = len(malicious) - len(caught_s)
+    """The figures of every sample that has any windows."""
+    return figures(play(rank, table([sample for sample in samples if sample.windows], task), task.rules.reviews))
+
+
+def figures(played: Played) -> Evaluation:
+    """What the sessions came to."""
+    caught = played.stopped & played.malicious
+    wrong = int((played.stopped & ~played.malicious).sum())
+    sessions, malicious = len(played.malicious), int(played.malicious.sum())
+    missed = malicious - int(caught.sum())
     return Evaluation(
-        sessions=len(played),
-        accuracy=1 - (wrong + missed) / max(len(played), 1),
-        false_positive_rate=wrong / max(len(benign), 1),
-        false_negative_rate=missed / max(len(malicious), 1),
-        mean_decision_s=sum(caught_s) / max(len(caught_s), 1),
-        mean_reward=sum(one.reward for one in played) / max(len(played), 1),
-        reviews=sum(one.reviews for one in played),
+        sessions=sessions,
+        accuracy=1 - (wrong + missed) / max(sessions, 1),
+        false_positive_rate=wrong / max(sessions - malicious, 1),
+        false_negative_rate=missed / max(malicious, 1),
+        mean_decision_s=float(played.ended_s[caught].mean()) if caught.any() else 0.0,
+        mean_reward=float(played.reward.sum()) / max(sessions, 1),
+        reviews=int(played.reviews.sum()),
     )
-
-
-def _play(rank: Rank, sample: Sample, task: Task) -> _Played:
-    weights, malicious = task.weights, sample.malicious
-    state = DECIDER.fold(DECIDER.decide(start(sample, task.rules), INITIAL))
-    total = 0.0
-    for at, window in enumerate(sample.windows):
-        if at:
-            total += reward.of_time(weights, window.window_ms / 1000, state.response.isolation, malicious=malicious)
-        state = DECIDER.fold(DECIDER.decide(Record(window), state), state)
-        values = rank(task.schema.vectors([row(state, window)]))[0].tolist()
-        mask = permitted(state)
-        action = best(values, mask)
-        total += reward.of_action(weights, action, malicious=malicious, failed=False)
-        chosen = ActionSelected(
-            seq=window.seq,
-            action=action,
-            values=tuple(values),
-            mask=mask,
-            state_vector=b"",
-            policy="",
-            schema=task.schema.id,
-            because=(),
-            propensity=1.0,
-        )
-        state = DECIDER.evolve(state, chosen)
-        if action.irreversible:
-            return _Played(malicious, state.progress.elapsed_ms / 1000, total, state.response.reviews)
-        if action is not Action.CONTINUE:
-            state = DECIDER.evolve(state, FeedbackReceived(seq=window.seq, success=True, outcome="", message=""))
-    total += reward.of_end(weights, malicious=malicious, stopped=False)
-    return _Played(malicious, None, total, state.response.reviews)

@@ -17,6 +17,7 @@ from drlactors.domain.features import FeatureSchema, Vectors
 from drlactors.domain.metadata import ModelMetadata, probe
 from drlactors.learner.batch import Float32s
 from drlactors.learner.evaluation import Evaluation
+from drlactors.learner.files import write_whole
 from drlactors.learner.network import Dueling, Ranking
 from drlactors.learner.targets import PENALTY
 
@@ -38,8 +39,8 @@ class Exported(NamedTuple):
 
     def write(self, file: Path) -> None:
         """``file`` (.onnx) and its metadata (.json) beside it; the metadata last, because it vouches for the other."""
-        file.write_bytes(self.onnx)
-        file.with_suffix(".json").write_text(self.metadata.to_json(), encoding="utf-8")
+        write_whole(file, self.onnx)
+        write_whole(file.with_suffix(".json"), self.metadata.to_json().encode())
 
 
 def export(

@@ -19,6 +19,6 @@ def one_thread() -> Iterator[None]:
 
 
 def fingerprint(device: torch.device) -> str:
-    """The same text, data and seed give the same weights, bit for bit, when ``one_thread`` holds."""
+    """Trained with ``one_thread``, the same text, data, settings and seed give the same weights, bit for bit."""
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
-    return f"torch {torch.__version__}, numpy {np.__version__}, {device.type} {on}, {torch.get_num_threads()} threads"
+    return f"torch {torch.__version__}, numpy {np.__version__}, {device.type} {on}, 1 thread"

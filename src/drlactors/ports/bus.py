@@ -39,7 +39,7 @@ class BusUnreachable(Exception):
 
 
 class StreamReplaced(BusUnreachable):
-    """The inbound stream is not the one that the position counts in: ask for its identity and begin anew."""
+    """The inbound stream is gone, or not the one that the position counts in: ask for its identity and begin anew."""
 
 
 class Bus(Protocol):

@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, cast
 from uuid import UUID
 
-from drlactors.domain import episode, instance, session
+from drlactors.domain import episode, instance, model, registry, session
 
-Event = session.Event | episode.Event | instance.Event
+Event = session.Event | episode.Event | instance.Event | model.Event | registry.Event
 
 
 class Category(StrEnum):
@@ -16,6 +16,8 @@ class Category(StrEnum):
     SESSION = "session"
     EPISODE = "episode"
     INSTANCE = "instance"
+    MODEL = "model"
+    REGISTRY = "registry"
 
 
 class Stream(NamedTuple):
@@ -62,6 +64,16 @@ class Entry(NamedTuple):
     def of_episode(self) -> tuple[episode.Event, ...]:
         """The events of an entry in an episode's stream: there are no others in one."""
         return cast(tuple[episode.Event, ...], self.events)
+
+    @property
+    def of_model(self) -> tuple[model.Event, ...]:
+        """The events of an entry in a model's stream: there are no others in one."""
+        return cast(tuple[model.Event, ...], self.events)
+
+    @property
+    def of_registry(self) -> tuple[registry.Event, ...]:
+        """The events of an entry in the registry's stream: there are no others in one."""
+        return cast(tuple[registry.Event, ...], self.events)
 
 
 class Snapshot(NamedTuple):
@@ -111,6 +123,10 @@ class EventLog(Protocol):
 
     def existing(self, streams: Sequence[Stream]) -> set[Stream]:
         """Those of the streams that hold anything: one question for thousands."""
+        ...
+
+    def open_sessions(self) -> dict[Stream, int]:
+        """The sessions that were started and neither ended nor lost, each with when its last entry was decided (us)."""
         ...
 
     def head(self) -> int:

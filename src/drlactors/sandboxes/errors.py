@@ -32,3 +32,7 @@ class ProgramNotStarted(SandboxError):
 
 class BrokenRecording(SandboxError):
     """This line of the collection is not a recording."""
+
+
+class RecordingsMissing(SandboxError):
+    """There are no recordings here."""

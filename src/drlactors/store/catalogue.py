@@ -7,7 +7,7 @@ by one, an upcaster from the old version is added, and ``eventstore/`` gets a go
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from drlactors.domain import episode, instance, session
+from drlactors.domain import episode, instance, model, registry, session
 from drlactors.ports.log import Category, Event, EventUnreadable
 
 #: Takes the fields of one version as they were stored, gives those of the next.
@@ -68,6 +68,17 @@ CATALOGUE = Catalogue(
         Kind("instance.configuration-reloaded", 1, instance.ConfigurationReloaded),
         Kind("instance.policy-activated", 1, instance.PolicyActivated),
         Kind("instance.policy-refused", 1, instance.PolicyRefused),
+        Kind("model.trained", 1, model.Trained),
+        Kind("model.evaluated", 1, model.Evaluated),
+        Kind("model.shadowed", 1, model.Shadowed),
+        Kind("model.promoted", 1, model.Promoted),
+        Kind("model.rejected", 1, model.Rejected),
+        Kind("model.retired", 1, model.Retired),
+        Kind("model.rolled-back", 1, model.RolledBack),
+        Kind("registry.model-entered", 1, registry.ModelEntered),
+        Kind("registry.model-withdrawn", 1, registry.ModelWithdrawn),
+        Kind("registry.charge-passed", 1, registry.ChargePassed),
+        Kind("registry.charge-returned", 1, registry.ChargeReturned),
     ),
     upcasters={},
 )

@@ -68,6 +68,10 @@ class Mapper:
             traceparent=traceparent,
         )
 
+    def at_us(self, row: StoredEvent) -> int:
+        """When the row was decided."""
+        return _opened(row)[1]
+
     def category(self, row: StoredEvent) -> Category:
         return (self._read.get(row.topic) or self._learn(row.topic)).category
 

@@ -6,9 +6,10 @@ from uuid import UUID
 from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.popo import POPOProcessRecorder
 
+from drlactors.store.batch import stream_of
 from drlactors.store.catalogue import CATALOGUE, Catalogue
 from drlactors.store.row_log import RowLog
-from drlactors.store.rows import Place, StoredSnapshot
+from drlactors.store.rows import OVER, STARTED, Place, StoredSnapshot
 
 
 class MemoryRecorder(POPOProcessRecorder):
@@ -38,6 +39,15 @@ class MemoryRecorder(POPOProcessRecorder):
     def of_stream(self, place: Place, limit: int) -> list[Notification]:
         stored = self.select_events(place.stream, gt=place.version, limit=limit)
         return [self._numbered(row) for row in stored]
+
+    def open_sessions(self) -> list[UUID]:
+        begun: dict[UUID, None] = {}
+        for row in self._stored_events:
+            if row.topic.startswith(STARTED):
+                begun[stream_of(row)] = None
+            elif row.topic.startswith(OVER):
+                begun.pop(stream_of(row), None)
+        return list(begun)
 
     def head(self) -> int:
         return self.max_notification_id() or 0

@@ -15,7 +15,7 @@ from psycopg.rows import DictRow, tuple_row
 from drlactors.store import arrays
 from drlactors.store.batch import stream_of
 from drlactors.store.connections import SCHEMA, Connections
-from drlactors.store.rows import Place, StoredSnapshot
+from drlactors.store.rows import OVER, STARTED, Place, StoredSnapshot
 
 #: Up to here one call is faster than COPY.
 MAX_CALL_ROWS = 1_000
@@ -53,6 +53,13 @@ _AFTER = (
 _OF_STREAM = (
     f"SELECT {_COLUMNS} FROM {_TABLE} WHERE originator_id = %b AND originator_version > %b "
     "ORDER BY originator_version LIMIT %b"
+).encode()
+# The conditions are those of the indexes, word by word.
+_OPEN = (
+    f"SELECT originator_id FROM {_TABLE} AS begun WHERE starts_with(topic, '{STARTED}') AND NOT EXISTS (SELECT "
+    f"FROM {_TABLE} WHERE originator_id = begun.originator_id AND ("
+    + " OR ".join(f"starts_with(topic, '{name}')" for name in OVER)
+    + "))"
 ).encode()
 _HEAD = f"SELECT coalesce(max(notification_id), 0) FROM {_TABLE}".encode()
 _READER = f"SELECT notification_id FROM {SCHEMA}.notification_tracking WHERE application_name = %s".encode()
@@ -118,6 +125,10 @@ class CopyRecorder(PostgresProcessRecorder):
 
     def of_stream(self, place: Place, limit: int) -> list[Notification]:
         return self._select(_OF_STREAM, (*place, limit))
+
+    def open_sessions(self) -> list[UUID]:
+        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            return [stream for (stream,) in cursor.execute(_OPEN, binary=True)]
 
     def head(self) -> int:
         head: int = self._one(_HEAD, ())[0]

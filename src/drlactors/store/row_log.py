@@ -17,7 +17,7 @@ from drlactors.store.rows import Place, Rows
 from drlactors.store.seams import Seams
 from drlactors.store.subscription import PolledSubscription
 
-#: Rows of one stream that are fetched at a time.
+#: Rows of one stream, or last rows of streams, that are fetched at a time.
 STREAM_PAGE = 256
 #: Above every version of a stream.
 LAST_VERSION = (1 << 63) - 1
@@ -71,6 +71,15 @@ class RowLog:
         places = [Place(stream.id, LAST_VERSION) for stream in streams]
         found = {row.originator_id for row in self._reach(lambda: self._rows.holding(places))} if places else set()
         return {stream for stream in streams if stream.id in found}
+
+    def open_sessions(self) -> dict[Stream, int]:
+        found = self._reach(self._rows.open_sessions)
+        last: dict[Stream, int] = {}
+        for first in range(0, len(found), STREAM_PAGE):
+            places = [Place(stream, LAST_VERSION) for stream in found[first : first + STREAM_PAGE]]
+            for row in self._reach(partial(self._rows.holding, places)):
+                last[Stream(Category.SESSION, stream_of(row))] = self._mapper.at_us(row)
+        return last
 
     def head(self) -> int:
         return self._reach(self._rows.head)

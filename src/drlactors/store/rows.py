@@ -6,6 +6,9 @@ from uuid import UUID
 
 from eventsourcing.persistence import Notification, StoredEvent
 
+#: How the topics of the rows begin in which a session begins, and is over: each of these events is alone in its row.
+STARTED, OVER = "session.started:", ("session.ended:", "session.lost:")
+
 
 class Place(NamedTuple):
     """A version of a stream."""
@@ -44,6 +47,10 @@ class Rows(Protocol):
 
     def of_stream(self, place: Place, limit: int) -> list[Notification]:
         """The stream's rows that start after the place, in order."""
+        ...
+
+    def open_sessions(self) -> list[UUID]:
+        """The streams that hold a row of ``STARTED`` and none of ``OVER``."""
         ...
 
     def head(self) -> int: ...

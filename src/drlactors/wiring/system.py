@@ -20,27 +20,25 @@ from drlactors.actors.dispatcher import DispatcherActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
-from drlactors.actors.messages import Deliveries, Tick
+from drlactors.actors.messages import Deliveries, Recalled, Tick
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
 from drlactors.bus.nats_bus import NatsBus
 from drlactors.bus.notices import BusEvent
 from drlactors.bus.streams import Limits as StreamLimits
-from drlactors.config.folders import FolderWatch
 from drlactors.config.load import Loaded
 from drlactors.config.problems import ConfigError
 from drlactors.config.settings import Settings
 from drlactors.config.watch import Reload, Watcher
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.ids import InstanceId
-from drlactors.domain.instance import ConfigurationReloaded, PolicyActivated, PolicyRefused
+from drlactors.domain.instance import ConfigurationReloaded
 from drlactors.domain.permission import Rules
-from drlactors.inference import RulePolicy, Serving, load_model, packaged_model
 from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery, StreamReplaced
-from drlactors.ports.policy import PolicyError
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from drlactors.wiring.access import RUN_FILE, Addresses, SystemClock, credentials, open_log, trust, write_private
+from drlactors.wiring.access import RUN_FILE, Addresses, SystemClock, credentials, open_log, write_private
+from drlactors.wiring.succession import Succession
 
 _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
 #: How often deadlines are looked at. A retry is due after seconds, a gap after half of one.
@@ -54,13 +52,23 @@ DRAIN_S = 20.0
 
 
 class System:
-    """One serving plane, from its servers to its actors; use as a context manager, or ``start`` and ``stop``."""
+    """One serving plane, from its servers to its actors; use as a context manager, or ``start`` and ``stop``.
 
-    def __init__(self, loaded: Loaded, reload: Callable[[], Loaded] | None = None) -> None:
+    ``on_fault`` is called, on the bus's thread, once ``fault`` says why this system cannot go on: it takes no message
+    any more, and has to be stopped. Another one, started in its place, goes on where it ended.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        reload: Callable[[], Loaded] | None = None,
+        on_fault: Callable[[], None] = lambda: None,
+    ) -> None:
         self._loaded = loaded
         self._reload = reload
+        self._on_fault = on_fault
         self._stack = ExitStack()
-        self._replaced = False
+        self.fault: StreamReplaced | None = None
         self.settings = loaded.settings
         self.data_dir = Path(loaded.settings.server.data_dir)
 
@@ -142,10 +150,11 @@ class System:
             main=main,
             commit=commit,
         )
-        self.serving = serving(settings, schema, clock)
+        self.succession = Succession(settings, schema, log, clock)
+        self.serving = self.succession.serving
         self._start_actors(stack, line, consumer)
-        self._activate("start")
         catch_up(line)
+        line.supervisor.tell(Recalled(log.open_sessions()))
         stack.callback(self._drain, consumer)
         bus.consume(ledger.through(), self._deliver, settings.sessions.in_flight)
         self._watch(stack)
@@ -163,7 +172,7 @@ class System:
         line.dispatcher = DispatcherActor.start(line)
         line.coordinator = CoordinatorActor.start(line)
         instance = InstanceId(uuid5(_INSTANCES, self.settings.server.instance))
-        self.chronicle = ChronicleActor.start(line, instance)
+        line.chronicle = ChronicleActor.start(line, instance)
         line.main.every(TICK_S, line.supervisor, Tick())
         line.main.every(TICK_S, line.dispatcher, Tick())
 
@@ -181,15 +190,17 @@ class System:
         self.line.supervisor.tell(Deliveries(deliveries))
 
     def _hear_bus(self, event: BusEvent, detail: str) -> None:
-        self._replaced = self._replaced or event is BusEvent.STREAM_REPLACED
         self.observer.note(f"bus.{event}", detail=detail)
+        if event is BusEvent.STREAM_REPLACED:
+            self.fault = StreamReplaced(f"{detail} Start again, to read what is in it from its beginning.")
+            self._on_fault()
 
     def _ready(self) -> str:
         """Empty when messages are taken, or what keeps them from being taken."""
         if not hasattr(self, "addresses"):
             return "starting"
-        if self._replaced:
-            return "the inbound stream was replaced by another one: restart to read it from its beginning"
+        if self.fault is not None:
+            return str(self.fault)
         return "the event log is away" if self.line.log_away else ""
 
     def _drain(self, consumer: str) -> None:
@@ -207,51 +218,24 @@ class System:
     # What changes while it runs
 
     def _watch(self, stack: ExitStack) -> None:
-        self._model_watch = stack.enter_context(ExitStack())
-        self._watch_model()
+        self.succession.start(stack, self.line)
         if self._reload is not None:
             stack.enter_context(Watcher(self._loaded, self._reload, self._reloaded, self._refused))
 
     def _reloaded(self, reload: Reload) -> None:
         self.settings = reload.new
+        self.succession.settings = reload.new
         self.line.limits = limits(reload.new)
         self._set_level(reload.new.logging.level)
         if "model.path" in reload.changed:
-            self._watch_model()
-            self._swap(model_path(reload.new))
+            self.succession.watch()
+            self.succession.reload()
         self.observer.note("configuration.reloaded", changed=reload.changed, restart=reload.restart)
-        self.chronicle.tell(ConfigurationReloaded(changed=reload.changed, refused=""))
+        self.line.chronicle.tell(ConfigurationReloaded(changed=reload.changed, refused=""))
 
     def _refused(self, error: ConfigError) -> None:
         self.observer.error("configuration.refused", error)
-        self.chronicle.tell(ConfigurationReloaded(changed=(), refused=str(error)))
-
-    def _watch_model(self) -> None:
-        """Watch the folder of the model that is configured now, and no longer that of the one before."""
-        self._model_watch.close()
-        path = model_path(self.settings)
-
-        def changed(paths: set[Path]) -> None:
-            if any(found.stem == path.stem for found in paths):
-                self._swap(path)
-
-        if path.parent.is_dir():  # else there is no model to load either
-            self._model_watch.enter_context(FolderWatch([path.parent], changed, "model-watcher"))
-
-    def _swap(self, path: Path) -> None:
-        """Put another model in charge between two batches; one that is broken changes nothing."""
-        try:
-            self.serving.swap(load_model(path, self.line.schema, trust(self.settings)))
-        except PolicyError as error:
-            self.observer.error("policy.refused", error, path=str(path))
-            self.chronicle.tell(PolicyRefused(path=str(path), reason=str(error)))
-            return
-        self._activate("reload")
-
-    def _activate(self, reason: str) -> None:
-        policy = self.serving.info.id
-        self.observer.policy(policy, reason)
-        self.chronicle.tell(PolicyActivated(policy=policy, reason=reason))
+        self.line.chronicle.tell(ConfigurationReloaded(changed=(), refused=str(error)))
 
 
 def _calm_collector() -> None:
@@ -279,27 +263,6 @@ def limits(settings: Settings) -> Limits:
         failures_before_dead_letter=supervisor.max_failures,
         backoff_initial_s=supervisor.backoff_initial_s,
         backoff_max_s=supervisor.backoff_max_s,
-    )
-
-
-def model_path(settings: Settings) -> Path:
-    return Path(settings.model.path) if settings.model.path else packaged_model()
-
-
-def serving(settings: Settings, schema: FeatureSchema, clock: SystemClock) -> Serving:
-    """The configured model with the rules behind it; the rules alone where it cannot be loaded."""
-    model = settings.model
-    try:
-        policy = load_model(model_path(settings), schema, trust(settings))
-    except PolicyError:
-        policy = None
-    return Serving(
-        policy,
-        RulePolicy(schema),
-        deadline_s=model.deadline_ms / 1000,
-        max_late=model.max_late,
-        bench_s=model.bench_s,
-        clock=clock,
     )
 
 

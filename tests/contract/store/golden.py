@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from drlactors.domain import episode, instance, session
+from drlactors.domain import episode, instance, model, registry, session
 from drlactors.domain.action import Action
 from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.domain.permission import Rules
@@ -40,6 +40,24 @@ SAMPLES: tuple[Event, ...] = (
     instance.ConfigurationReloaded(("inference.late_ms", "rules.reviews"), ""),
     instance.PolicyActivated("sha256:" + "ab" * 32, "the configured model changed"),
     instance.PolicyRefused("models/first.onnx", "its checksum is another"),
+    model.Trained("ab" * 32, 7, "2026-11-24T00:00:00+00:00", "features-1", 210, "the log up to 90000", "a2V5"),
+    model.Evaluated(
+        "cd" * 32,
+        "52 sessions that nobody learned from",
+        52,
+        (model.Figure("false positive rate", 0.02, 0.0, 0.05),),
+        model.Answer.INSUFFICIENT,
+        ("26 benign sessions are too few",),
+    ),
+    model.Shadowed("cd" * 32, 60_000, (model.Pairing(Action.CONTINUE, Action.ISOLATE, 12),), 3, 1),
+    model.Promoted(4, "cd" * 32, model.Authority.PERSON, "ann", "the old one misses beacons"),
+    model.Rejected("gate", ("it stops one benign session in five",)),
+    model.Retired(5, "ef" * 32),
+    model.RolledBack(6, "ann", "it stops backups"),
+    registry.ModelEntered("ab" * 32),
+    registry.ModelWithdrawn("ab" * 32),
+    registry.ChargePassed(4, "ab" * 32, "", "rules-1", model.Authority.GATE, "gate", ""),
+    registry.ChargeReturned(5, "", "ab" * 32, "ann", "it stops backups"),
 )
 
 

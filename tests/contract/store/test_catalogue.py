@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import pytest
 from eventsourcing.persistence import Notification, StoredEvent
 
-from drlactors.domain import episode, instance, session
+from drlactors.domain import episode, instance, model, registry, session
 from drlactors.ports.log import Entry, EventUnreadable
 from drlactors.store.catalogue import CATALOGUE, Catalogue, Kind
 from drlactors.store.mapper import Mapper
@@ -28,7 +28,8 @@ def read(row: dict[str, Any], mapper: Mapper | None = None) -> Entry:
 
 
 def test_every_event_of_the_domain_has_a_name() -> None:
-    events = {*get_args(session.Event), *get_args(episode.Event), *get_args(instance.Event)}
+    aggregates = (session, episode, instance, model, registry)
+    events = {event for aggregate in aggregates for event in get_args(aggregate.Event)}
     assert set(CATALOGUE.by_type) == events
     assert {type(sample) for sample in SAMPLES} == events
 
@@ -75,7 +76,8 @@ def sections() -> dict[str, list[str]]:
 
 
 def parts(type_: Any) -> set[Any]:
-    inner = {hint for hint in get_type_hints(type_).values() if hasattr(hint, "_fields")}
+    hints = {each for hint in get_type_hints(type_).values() for each in (hint, *get_args(hint))}
+    inner = {hint for hint in hints if hasattr(hint, "_fields")}
     return inner.union(*(parts(part) for part in inner))
 
 

@@ -11,7 +11,9 @@ import pytest
 from drlactors.domain import session as session_rules
 from drlactors.domain.decider import Decider
 from drlactors.domain.episode import EpisodeCompleted, Verdict
+from drlactors.domain.session import Ended, EndReason, FeedbackReceived, SessionLost
 from drlactors.ports.log import Append, Category, Entry, EventLog, LogError, Snapshot, Stream
+from drlactors.testing.given import started
 from tests.contract.store.given import AT_US, TRACEPARENT, append, recorded, session, windows
 
 
@@ -31,6 +33,7 @@ def test_an_empty_log_has_nothing(log: EventLog) -> None:
     assert log.read(0, 10) == []
     assert list(log.stream(session())) == []
     assert log.position("dispatcher") == 0
+    assert log.open_sessions() == {}
     assert log.snapshot(session()) is None
     assert log.append([]) == []
 
@@ -146,6 +149,24 @@ def test_an_id_belongs_to_one_category(log: EventLog) -> None:
     assert log.append([Append(episode, 0, (EpisodeCompleted(Verdict.BENIGN),), AT_US, "")]) == [None]
     with pytest.raises(LogError, match="belongs to session-"):
         list(log.stream(episode))
+
+
+def test_open_sessions_are_those_that_began_and_are_not_over(log: EventLog) -> None:
+    running, quiet, ended, lost, answered, unstarted = (session() for _ in range(6))
+    begin, end, lose = (started(),), (Ended(EndReason.FINISHED),), (SessionLost(120_000),)
+    log.append([Append(stream, 0, begin, AT_US, "start") for stream in (running, quiet, ended, lost, answered)])
+    log.append([append(unstarted)])
+    log.append([Append(running, 1, windows(3), AT_US + 5, "window"), Append(answered, 1, windows(1), AT_US, "window")])
+    log.append([Append(ended, 1, end, AT_US, "end"), Append(lost, 1, lose, AT_US, "self")])
+    log.append([Append(answered, 3, end, AT_US, "end")])
+    log.append([Append(answered, 4, (FeedbackReceived(0, True, "done", ""),), AT_US, "a late answer")])
+    assert log.open_sessions() == {running: AT_US + 5, quiet: AT_US}
+
+
+def test_a_thousand_sessions_are_open(log: EventLog) -> None:
+    streams = [session() for _ in range(1_000)]
+    log.append([Append(stream, 0, (started(),), AT_US + n, "start") for n, stream in enumerate(streams)])
+    assert log.open_sessions() == {stream: AT_US + n for n, stream in enumerate(streams)}
 
 
 def test_positions_are_remembered_with_the_append_and_never_fall(log: EventLog) -> None:

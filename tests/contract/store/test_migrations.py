@@ -15,6 +15,7 @@ from drlactors.store.errors import MigrationRefused
 from drlactors.store.log import PostgresEventLog
 from tests.contract.store.given import SCHEMA_DIR
 
+SHIPPED = [migration.name for migration in migrations.migrations_in(SCHEMA_DIR / "migrations")]
 DESCRIBED = """
 (SELECT c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attstorage::text,
        pg_get_expr(d.adbin, d.adrelid), i.indexdef
@@ -40,7 +41,7 @@ def connections(database: str) -> Iterator[Connections]:
 @pytest.fixture
 def folder(tmp_path: Path, migrations_dir: Path) -> Path:
     copied = shutil.copytree(migrations_dir, tmp_path / "migrations")
-    (copied / "0002_more.sql").write_text("CREATE TABLE eventlog.more (id int);")
+    (copied / "9001_more.sql").write_text("CREATE TABLE eventlog.more (id int);")
     return copied
 
 
@@ -59,23 +60,23 @@ def test_schema_sql_is_what_the_migrations_come_to(database: str, connections: C
 
 
 def test_each_is_applied_once(connections: Connections, folder: Path) -> None:
-    assert [migration.applied_at for migration in migrations.status(connections, folder)] == [None, None]
-    assert migrations.migrate(connections, folder) == ["0001_event_log", "0002_more"]
+    assert not any(migration.applied_at for migration in migrations.status(connections, folder))
+    assert migrations.migrate(connections, folder) == [*SHIPPED, "9001_more"]
     assert migrations.migrate(connections, folder) == []
     assert None not in [migration.applied_at for migration in migrations.status(connections, folder)]
 
 
 def test_new_ones_are_added_to_old_ones(connections: Connections, folder: Path, migrations_dir: Path) -> None:
     migrations.migrate(connections, migrations_dir)
-    assert migrations.migrate(connections, folder) == ["0002_more"]
+    assert migrations.migrate(connections, folder) == ["9001_more"]
 
 
 def test_a_changed_one_is_refused(connections: Connections, folder: Path) -> None:
     migrations.migrate(connections, folder)
-    (folder / "0002_more.sql").write_text("CREATE TABLE eventlog.more (id bigint);")
-    with pytest.raises(MigrationRefused, match="0002_more was changed"):
+    (folder / "9001_more.sql").write_text("CREATE TABLE eventlog.more (id bigint);")
+    with pytest.raises(MigrationRefused, match="9001_more was changed"):
         migrations.migrate(connections, folder)
-    with pytest.raises(MigrationRefused, match="0002_more was changed"):
+    with pytest.raises(MigrationRefused, match="9001_more was changed"):
         migrations.status(connections, folder)
 
 
@@ -95,20 +96,20 @@ def test_the_database_of_a_newer_program_is_refused(
 
 
 def test_one_that_comes_late_is_refused(connections: Connections, folder: Path) -> None:
-    (folder / "0003_last.sql").write_text((folder / "0002_more.sql").read_text())
-    (folder / "0002_more.sql").unlink()
+    (folder / "9002_last.sql").write_text((folder / "9001_more.sql").read_text())
+    (folder / "9001_more.sql").unlink()
     migrations.migrate(connections, folder)
-    (folder / "0002_more.sql").write_text("SELECT 1")
-    with pytest.raises(MigrationRefused, match="0002_more is missing"):
+    (folder / "9001_more.sql").write_text("SELECT 1")
+    with pytest.raises(MigrationRefused, match="9001_more is missing"):
         migrations.migrate(connections, folder)
 
 
 def test_one_that_fails_leaves_nothing(connections: Connections, folder: Path) -> None:
-    (folder / "0003_broken.sql").write_text("CREATE TABLE eventlog.broken (id nothing);")
+    (folder / "9002_broken.sql").write_text("CREATE TABLE eventlog.broken (id nothing);")
     with pytest.raises(Exception, match="nothing"):
         migrations.migrate(connections, folder)
-    (folder / "0003_broken.sql").unlink()
-    assert migrations.migrate(connections, folder) == ["0001_event_log", "0002_more"]
+    (folder / "9002_broken.sql").unlink()
+    assert migrations.migrate(connections, folder) == [*SHIPPED, "9001_more"]
 
 
 def test_several_processes_may_start_at_once(database: str, connections: Connections, folder: Path) -> None:
@@ -120,7 +121,7 @@ def test_several_processes_may_start_at_once(database: str, connections: Connect
         starter.start()
     for starter in starters:
         starter.join()
-    assert sorted(applied) == ["0001_event_log", "0002_more"]
+    assert sorted(applied) == [*SHIPPED, "9001_more"]
 
 
 def test_a_folder_without_migrations_is_refused(connections: Connections, tmp_path: Path) -> None:

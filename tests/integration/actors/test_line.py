@@ -16,7 +16,7 @@ from drlactors.actors.dispatcher import DispatcherActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
-from drlactors.actors.messages import Deliveries, Tick
+from drlactors.actors.messages import Deliveries, Recalled, Tick
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
 from drlactors.codec import sandbox as wire
@@ -108,8 +108,8 @@ class Shaky(MemoryEventLog):
 class Plane:
     """A line with all its actors, and a sandbox."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.bus, self.log, self.clock, self.observer = MemoryBus(), Shaky(), ManualClock(), RecordingObserver()
+    def __init__(self, limits: Limits, log: Shaky, clock: ManualClock) -> None:
+        self.bus, self.log, self.clock, self.observer = MemoryBus(), log, clock, RecordingObserver()
         schema = FeatureSchema()
         main, commit = Dispatcher("main"), Dispatcher("commit")
         self.line = line = Line(
@@ -134,6 +134,7 @@ class Plane:
         main.every(0.005, line.dispatcher, Tick())
         commit.start()
         main.start()
+        line.supervisor.tell(Recalled(self.log.open_sessions()))
         self.bus.consume(0, self._deliver, 4096)
         self.carried: list[Action] = []
         self.host = Host(self.bus.link(), "sandbox-1", self.clock)
@@ -165,8 +166,9 @@ class Plane:
 
 
 @contextmanager
-def running(limits: Limits = LIMITS) -> Iterator[Plane]:
-    plane = Plane(limits)
+def running(limits: Limits = LIMITS, log: Shaky | None = None, clock: ManualClock | None = None) -> Iterator[Plane]:
+    """A plane of its own, or one that goes on with the log of another."""
+    plane = Plane(limits, log or Shaky(), clock or ManualClock())
     try:
         yield plane
     finally:
@@ -357,6 +359,27 @@ def test_a_silent_session_sleeps_wakes_with_its_state_and_is_lost_in_the_end(pla
     assert recorded(plane.events(session.id)) == list(range(20))
     plane.clock.seconds += 121
     until(lambda: isinstance(plane.events(session.id)[-1], SessionLost), "it is lost")
+
+
+def test_a_session_that_was_open_when_the_system_ended_is_lost_when_it_stays_silent() -> None:
+    with running() as before:
+        silent, spoken = before.open(), before.open()
+        for session in (silent, spoken):
+            send(session, 0, 3)
+            assert session.wait_answered(10)
+    before.clock.seconds += 1000
+    with running(log=before.log, clock=before.clock) as plane:
+        until(lambda: plane.observer.totals["open"] == 2, "both are known")
+        plane.clock.seconds += 59
+        link = plane.bus.link()
+        link.send(Kind.TELEMETRY, spoken.id, wire.windows(spoken.id, "sandbox-1", [window(3)]))
+        until(lambda: recorded(plane.events(spoken.id)) == [0, 1, 2, 3], "one of them goes on")
+        assert not isinstance(plane.events(silent.id)[-1], SessionLost)
+        plane.clock.seconds += 2
+        until(lambda: isinstance(plane.events(silent.id)[-1], SessionLost), "the other is lost")
+        assert plane.events(silent.id)[-1] == SessionLost(silent_ms=1_061_000)
+        until(lambda: plane.observer.totals["open"] == 1, "one is left")
+        assert recorded(plane.events(spoken.id)) == [0, 1, 2, 3]
 
 
 def test_an_episode_follows_its_sessions(plane: Plane) -> None:

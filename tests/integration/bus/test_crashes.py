@@ -191,6 +191,18 @@ def test_a_wiped_stream_stops_the_consumer_and_is_left_untrimmed(
     assert data_of(again.wait(1)) == [b"new"]
 
 
+def test_a_removed_stream_stops_the_consumer(own_nats: EmbeddedNats, bus: NatsBus) -> None:
+    bus.consume(0, Reader(bus), credit=64)
+
+    async def remove(js: nats.js.JetStreamContext) -> None:
+        await js.delete_stream(STREAM)
+
+    with_jetstream(own_nats.url, remove)
+    assert until(lambda: bus.notices.counts[BusEvent.STREAM_REPLACED] == 1)
+    with pytest.raises(StreamReplaced, match="is gone"):
+        bus.consume(0, Reader(bus), credit=64)
+
+
 def test_a_reader_that_blocks_the_thread_loses_nothing(bus: NatsBus, link: NatsSandboxLink) -> None:
     class Slow(Reader):
         def __call__(self, batch: list[Delivery]) -> None:

@@ -115,7 +115,7 @@ def test_a_private_key_is_for_its_owner_only(tmp_path):
     public = make_key(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert public_key(read_key(file)) == public
-    with pytest.raises(FileExistsError):
+    with pytest.raises(KeyRefused, match="File exists"):
         make_key(file)
     file.chmod(0o640)
     with pytest.raises(KeyRefused, match="chmod 600"):

@@ -17,12 +17,9 @@ def keys(out: Path) -> None:
     out
         The file for the private key; one that is there is never replaced.
     """
-    from drlactors.inference.signature import KeyRefused, make_key
+    from drlactors.inference.signature import make_key
 
-    try:
-        public = make_key(out)
-    except (KeyRefused, OSError) as error:
-        raise SystemExit(str(error)) from error
+    public = make_key(out)
     print(f"{out}: the private key. Keep it where only you can read it.")
     print(f'To trust it: [models] trusted_keys = ["{public}"]')
 
@@ -41,9 +38,6 @@ def sign(model: Path, *, key: Path) -> None:
     key
         A private key of `drlactors models keys`.
     """
-    from drlactors.inference.signature import KeyRefused, sign_file
+    from drlactors.inference.signature import sign_file
 
-    try:
-        print(f"{sign_file(model, key)}: signed")
-    except (KeyRefused, OSError) as error:
-        raise SystemExit(str(error)) from error
+    print(f"{sign_file(model, key)}: signed")

@@ -1,0 +1,137 @@
+"""`drlactors models add`, `promote`, `rollback` and `reject`: deciding which model is in charge."""
+
+import getpass
+from pathlib import Path
+
+from drlactors.cli.models.site import configured, opened
+
+
+def add(file: Path, *, data: str, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+    """Check a model as a serving plane does, copy it into the folder of models, and record it as a candidate.
+
+    Examples
+    --------
+    drlactors models add second.onnx --data "the recordings of November"
+
+    Parameters
+    ----------
+    file
+        The .onnx file, with its metadata (.json) and signature (.sig) beside it.
+    data
+        What it learned from, in words.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from drlactors.domain.model import Train
+    from drlactors.wiring import model_folder, trust
+
+    with opened(config, data_dir) as (registrar, site):
+        policy = model_folder(site.settings).add(file, site.schema, trust(site.settings))
+        known = policy.metadata
+        registrar.enter(
+            Train(
+                sha256=known.sha256,
+                version=known.version,
+                date=known.date,
+                schema=known.feature_schema,
+                sessions=known.episodes,
+                data=data,
+                signed_by=policy.signed_by,
+            )
+        )
+    print(f"{known.sha256}: version {known.version} is a candidate")
+
+
+def promote(
+    model: str, *, reason: str = "", author: str = "", config: tuple[Path, ...] = (), data_dir: Path | None = None
+) -> None:
+    """Put a model in charge: by what the gate found, or on your word with --reason, which is recorded.
+
+    Running systems take it in within a second, while they answer. One that cannot verify it keeps the model it has.
+
+    Examples
+    --------
+    drlactors models promote 2
+    drlactors models promote 2 --reason "the old one misses beacons"
+
+    Parameters
+    ----------
+    model
+        Its version, or the beginning of its digest.
+    reason
+        Why, if the gate has not said so.
+    author
+        Who decides; without it, your user name.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from drlactors.domain.model import Authority
+    from drlactors.wiring import model_folder, trust
+
+    with opened(config, data_dir) as (registrar, site):
+        sha256 = registrar.find(model)
+        model_folder(site.settings).load(sha256, site.schema, trust(site.settings))  # what none could take is not put
+        authority = Authority.PERSON if reason else Authority.GATE
+        registrar.promote(
+            sha256,
+            configured=configured(site),
+            authority=authority,
+            author=author or (getpass.getuser() if reason else "gate"),
+            reason=reason,
+        )
+    print(f"{sha256} is in charge")
+
+
+def rollback(*, reason: str, author: str = "", config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+    """Put the model before back in charge; the one that was is no candidate any more.
+
+    Examples
+    --------
+    drlactors models rollback --reason "it stops backups"
+
+    Parameters
+    ----------
+    reason
+        Why; it is recorded.
+    author
+        Who decides; without it, your user name.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    with opened(config, data_dir) as (registrar, _):
+        back = registrar.roll_back(author or getpass.getuser(), reason)
+    print(f"{back or 'the model that the configuration names'} is in charge again")
+
+
+def reject(
+    model: str, *, reason: str, author: str = "", config: tuple[Path, ...] = (), data_dir: Path | None = None
+) -> None:
+    """Record that a model is not to serve, and why; it is no candidate any more.
+
+    Examples
+    --------
+    drlactors models reject 3 --reason "it stops one benign session in five"
+
+    Parameters
+    ----------
+    model
+        Its version, or the beginning of its digest.
+    reason
+        Why; it is recorded.
+    author
+        Who decides; without it, your user name.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    with opened(config, data_dir) as (registrar, _):
+        sha256 = registrar.find(model)
+        registrar.reject(sha256, author or getpass.getuser(), (reason,))
+    print(f"{sha256} is rejected")

@@ -1,0 +1,154 @@
+"""`drlactors models list`, `show` and `compare`: the models that the log knows."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drlactors.cli.models.site import opened
+
+if TYPE_CHECKING:
+    from drlactors.domain import model as life_of_a_model
+
+
+def list_(*, config: tuple[Path, ...] = (), as_json: bool = False, data_dir: Path | None = None) -> None:
+    """List the models, the newest first: where each is in its life, and what the gate said.
+
+    Examples
+    --------
+    drlactors models list
+    drlactors models list --json
+
+    Parameters
+    ----------
+    config
+        Configuration files, as for up.
+    as_json
+        One JSON object a line.
+    data_dir
+        As for up.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("model", "version", "standing", "gate", "of", "sessions", "shadowed", "otherwise")
+    with opened(config, data_dir) as (registrar, _):
+        rows = [_row(sha256, registrar.life(sha256)) for sha256 in reversed(registrar.charge().models)]
+    if as_json:
+        for row in rows:
+            print(json.dumps(dict(zip(columns, row, strict=True))))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(row[0][:12], *map(str, row[1:]))
+    Console().print(table)
+
+
+def _row(sha256: str, life: "life_of_a_model.State") -> tuple[Any, ...]:
+    known, evaluated = life.trained, life.evaluated
+    return (
+        sha256,
+        known.version if known else None,
+        life.standing.value,
+        evaluated.answer.value if evaluated else "",
+        known.date[:19] if known else "",
+        known.sessions if known else None,
+        life.shadowed,
+        life.differed,
+    )
+
+
+def show(model: str, *, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+    """Print what is recorded of a model: its training, evaluations, shadowing, promotions, and why.
+
+    Examples
+    --------
+    drlactors models show 2
+    drlactors models show ed24963d6223
+
+    Parameters
+    ----------
+    model
+        Its version, or the beginning of its digest.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    with opened(config, data_dir) as (registrar, _):
+        sha256 = registrar.find(model)
+        life, in_charge = registrar.life(sha256), registrar.charge().in_charge
+    known = life.trained
+    assert known is not None, "find gives only models that are entered"
+    print(f"{sha256}: {life.standing.value}{', in charge' if sha256 == in_charge else ''}")
+    print(f"version {known.version} of {known.date}, signed by {known.signed_by or 'nobody'}")
+    print(f"learned from {known.sessions} sessions: {known.data}; feature schema {known.schema}")
+    if evaluated := life.evaluated:
+        print(f"the gate, against {evaluated.against}, on {evaluated.sessions} sessions: {evaluated.answer.value}")
+        for reason in evaluated.reasons:
+            print(f"  {reason}")
+        for name, value, low, high in evaluated.figures:
+            print(f"  {name}: {value:.4g} ({low:.4g} to {high:.4g})")
+    if life.shadowed:
+        print(f"shadowed {life.shadowed} windows, in {life.differed} of them it would have chosen otherwise")
+    for reason in life.rejected:
+        print(f"rejected: {reason}")
+
+
+def compare(first: str, second: str, *, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+    """Put two models side by side: what their metadata claims, and what the gate measured.
+
+    Examples
+    --------
+    drlactors models compare 1 2
+
+    Parameters
+    ----------
+    first
+        A version, or the beginning of a digest.
+    second
+        Another.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from drlactors.wiring import model_folder
+
+    with opened(config, data_dir) as (registrar, site):
+        found = [registrar.find(text) for text in (first, second)]
+        lives = [registrar.life(sha256) for sha256 in found]
+        folder = model_folder(site.settings)
+        sides = [
+            _claims(folder.file(sha256).with_suffix(".json")) | _measured(life)
+            for sha256, life in zip(found, lives, strict=True)
+        ]
+    table = Table("", *(sha256[:12] for sha256 in found))
+    for name in dict.fromkeys(name for side in sides for name in side):
+        table.add_row(name, *(side.get(name, "") for side in sides))
+    Console().print(table)
+
+
+def _claims(file: Path) -> dict[str, str]:
+    """What a model's metadata says of it; nothing where the file is not here."""
+    from drlactors.domain.metadata import from_json
+
+    names = ("version", "episodes", "held_out", "accuracy", "false_positive_rate", "false_negative_rate")
+    try:
+        known = from_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: f"{getattr(known, name):.4g}" for name in (*names, "mean_decision_s", "final_reward")}
+
+
+def _measured(life: "life_of_a_model.State") -> dict[str, str]:
+    told = {"standing": life.standing.value, "shadowed": f"{life.shadowed}, {life.differed} otherwise"}
+    if (evaluated := life.evaluated) is None:
+        return told
+    figures = {
+        f"gate: {name}": f"{value:.4g} ({low:.4g} to {high:.4g})" for name, value, low, high in evaluated.figures
+    }
+    gate = {"gate": evaluated.answer.value, "gate: against": evaluated.against[:12]}
+    return told | gate | figures

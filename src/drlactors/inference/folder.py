@@ -1,0 +1,49 @@
+"""The folder of models: each under the digest of its ONNX file, so that a name never means another model."""
+
+import os
+import shutil
+from pathlib import Path
+
+from drlactors.domain.features import FeatureSchema
+from drlactors.inference.onnx_policy import OnnxPolicy, load
+from drlactors.inference.signature import SUFFIX, Trust
+from drlactors.ports.policy import PolicyError
+
+
+class ModelFolder:
+    """``<sha256>.onnx`` with its ``.json`` and ``.sig``. Files are added and never changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def file(self, sha256: str) -> Path:
+        return self.path / f"{sha256}.onnx"
+
+    def load(self, sha256: str, schema: FeatureSchema, trust: Trust) -> OnnxPolicy:
+        """The verified model of this digest. Raises PolicyError when it is not there, or not what it has to be."""
+        policy = load(self.file(sha256), schema, trust)
+        if policy.info.id != sha256:
+            raise PolicyError(f"{self.file(sha256)}: holds the model {policy.info.id}")
+        return policy
+
+    def add(self, source: Path, schema: FeatureSchema, trust: Trust) -> OnnxPolicy:
+        """Take in a copy of a model that passes all checks. Raises PolicyError and OSError; then nothing is added.
+
+        Each file is written under another name, synced and moved into place, the ONNX file last: whoever is killed
+        between leaves no model that looks whole and is not.
+        """
+        sha256 = load(source, schema, trust).info.id
+        self.path.mkdir(parents=True, exist_ok=True)
+        for suffix in (".json", SUFFIX, ".onnx"):
+            if (part := source.with_suffix(suffix)).exists():
+                _copy(part, self.file(sha256).with_suffix(suffix))
+        return self.load(sha256, schema, trust)
+
+
+def _copy(source: Path, place: Path) -> None:
+    made = place.with_name(f"{place.name}.{os.getpid()}.new")
+    with source.open("rb") as original, made.open("wb") as copy:
+        shutil.copyfileobj(original, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
+    made.replace(place)

@@ -1,0 +1,1 @@
+"""Reading what others recorded, in the words of the domain."""

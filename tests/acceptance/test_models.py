@@ -1,0 +1,232 @@
+"""The life of models on a running system: promoted while it answers, and the last good one whatever is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drlactors.actors.registrar import Registrar
+from drlactors.config.share import share
+from drlactors.domain.instance import PolicyActivated, PolicyRefused
+from drlactors.domain.model import Shadowed, Standing
+from drlactors.domain.session import ActionSelected
+from drlactors.inference import packaged_model
+from drlactors.ports.log import Category, Event
+from drlactors.sandboxes.host import Host
+from drlactors.store.log import PostgresEventLog
+from drlactors.testing.servers import EmbeddedNats
+from drlactors.wiring import SystemClock, sandbox_link
+from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
+from tests.acceptance.test_replay import model_id
+from tests.unit.inference.models import signed, sound, trusted
+
+SESSIONS = 6
+OLD = model_id(packaged_model())
+
+
+@pytest.fixture
+def host(own_nats: EmbeddedNats) -> Iterator[Host]:
+    link = sandbox_link(own_nats.url, "", None)
+    host = Host(link, "crowd", SystemClock(), resend_s=1.0)
+    yield host
+    host.close()
+    link.close()
+
+
+@pytest.fixture
+def system(tmp_path: Path, own_nats: EmbeddedNats, database: str) -> Iterator[SystemProcess]:
+    settings: dict[str, Any] = {
+        "models__trusted_keys": trusted(),
+        "models__shadow_interval_s": 0.3,
+        "model__deadline_ms": 1000,  # of a machine that does other things too: no answer is late, none is the rules'
+    }
+    with SystemProcess(tmp_path / "system", own_nats.url, database, **settings) as process:
+        yield process.start()
+
+
+@pytest.fixture
+def log(system: SystemProcess, database: str) -> Iterator[PostgresEventLog]:
+    log = PostgresEventLog(database, schema_dir=share("eventstore"))
+    yield log
+    log.close()
+
+
+def models(system: SystemProcess, *arguments: str, crash_at: str = "") -> "subprocess.CompletedProcess[str]":
+    program = [sys.executable, "-m", "drlactors"]
+    if crash_at:
+        program = [sys.executable, str(Path(__file__).with_name("crashing_models.py")), crash_at]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DRLACTORS_")}
+    return subprocess.run(
+        [*program, "models", *arguments, "--config", str(system.config)],
+        env=environment | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def done(system: SystemProcess, *arguments: str) -> str:
+    found = models(system, *arguments)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout
+
+
+def events(log: PostgresEventLog, category: Category) -> list[Event]:
+    found: list[Event] = []
+    after = 0
+    while entries := log.read(after, 1000):
+        found += [event for entry in entries if entry.stream.category is category for event in entry.events]
+        after = entries[-1].position
+    return found
+
+
+def activated(log: PostgresEventLog) -> list[str]:
+    return [event.policy for event in events(log, Category.INSTANCE) if isinstance(event, PolicyActivated)]
+
+
+def policies(log: PostgresEventLog) -> list[str]:
+    return [event.policy for event in events(log, Category.SESSION) if isinstance(event, ActionSelected)]
+
+
+class Load:
+    """A crowd that plays on, round by round, all of them answered."""
+
+    def __init__(self, host: Host) -> None:
+        self.crowd = Crowd(host, SESSIONS, 400)
+        self.round = 0
+
+    def play(self, rounds: int = 5) -> None:
+        for _ in range(rounds):
+            self.crowd.play(self.round, self.round + 1)
+            self.round += 1
+            wait_for(lambda: self.crowd.unanswered() == 0, 30, f"round {self.round} is answered")
+
+    def finish(self, system: SystemProcess, database: str) -> None:
+        self.crowd.windows = self.round
+        assert self.crowd.finish() == 0
+        assert system.stop() == 0
+        assert audit(database, self.crowd) == []
+
+
+def test_a_model_lives_from_candidate_to_roll_back_while_windows_are_answered(
+    system: SystemProcess, host: Host, log: PostgresEventLog, database: str, tmp_path: Path
+) -> None:
+    second = signed(tmp_path, seed=2)
+    sha256 = model_id(second)
+    load = Load(host)
+    load.play()
+    assert "candidate" in done(system, "add", str(second), "--data", "nothing")
+
+    def shadowed() -> list[Shadowed]:
+        load.play(1)
+        return [event for event in events(log, Category.MODEL) if isinstance(event, Shadowed)]
+
+    wait_for(shadowed, 30, "the candidate ranks beside the model in charge")
+    tally = shadowed()[0]
+    assert tally.beside == OLD
+    assert sum(pairing.windows for pairing in tally.pairings) > 0
+
+    refused = models(system, "promote", "1")
+    assert (refused.returncode, "The gate has not seen this model" in refused.stderr) == (1, True)
+    assert set(policies(log)) == {OLD}, "a shadow acts on nothing"
+
+    done(system, "promote", sha256[:12], "--reason", "a test", "--author", "ann")
+    wait_for(lambda: activated(log)[-1] == sha256, 10, "the running system takes it in")
+    load.play()
+    assert policies(log)[-1] == sha256
+    listed = json.loads(done(system, "list", "--json"))
+    assert (listed["model"], listed["standing"]) == (sha256, "promoted")
+    assert "in charge" in done(system, "show", "1")
+    assert "promoted" in done(system, "compare", sha256, "1")
+    assert "in charge: put another" in models(system, "reject", "1", "--reason", "no").stderr
+
+    done(system, "rollback", "--reason", "enough of the test")
+    wait_for(lambda: activated(log)[-1] == OLD, 10, "the running system goes back")
+    load.play()
+    assert policies(log)[-1] == OLD
+    done(system, "reject", "1", "--reason", "it is random")
+    assert "it is random" in done(system, "show", "1")
+    load.finish(system, database)
+    assert set(policies(log)) == {OLD, sha256}, "the rules answered in between"
+
+
+@pytest.mark.parametrize(
+    ("point", "decided"),
+    [("before registry", False), ("after registry", True), ("before model", True), ("after model", True)],
+)
+def test_a_promotion_that_is_killed_leaves_a_good_model_serving(
+    point: str, decided: bool, system: SystemProcess, host: Host, log: PostgresEventLog, database: str, tmp_path: Path
+) -> None:
+    second = signed(tmp_path, seed=2)
+    sha256 = model_id(second)
+    load = Load(host)
+    done(system, "add", str(second), "--data", "nothing")
+    load.play()
+    promote = ("promote", "1", "--reason", "a test")
+    assert models(system, *promote, crash_at=point).returncode == -signal.SIGKILL
+    load.play()
+    registrar = Registrar(log, SystemClock())
+    assert registrar.charge().in_charge == (sha256 if decided else "")
+    if decided:
+        wait_for(lambda: activated(log)[-1] == sha256, 10, "what was decided is followed")
+    system.kill()  # and the plane itself is killed: the next one begins with what was decided
+    system.start()
+    assert activated(log)[-1] == (sha256 if decided else OLD)
+    assert registrar.life(sha256).standing is (Standing.PROMOTED if decided else Standing.CANDIDATE)
+    if not decided:
+        done(system, *promote)
+        wait_for(lambda: activated(log)[-1] == sha256, 10, "the second attempt")
+    load.play()
+    load.finish(system, database)
+    assert set(policies(log)) <= {OLD, sha256}, "the rules answered in between"
+    assert policies(log)[-1] == sha256
+
+
+@pytest.mark.parametrize("point", ["after copying .json", "after copying .sig", "before copying .onnx", "before model"])
+def test_a_model_that_was_taken_in_halfway_is_no_model(
+    point: str, system: SystemProcess, log: PostgresEventLog, tmp_path: Path
+) -> None:
+    second = signed(tmp_path, seed=2)
+    add = ("add", str(second), "--data", "nothing")
+    assert models(system, *add, crash_at=point).returncode == -signal.SIGKILL
+    assert done(system, "list", "--json") == ""
+    done(system, *add)
+    done(system, "promote", "1", "--reason", "a test")
+    wait_for(lambda: activated(log)[-1] == model_id(second), 10, "the second attempt is whole")
+
+
+def test_a_promoted_model_that_cannot_be_verified_leaves_the_one_before(
+    system: SystemProcess, host: Host, log: PostgresEventLog, database: str, tmp_path: Path
+) -> None:
+    second, third = signed(tmp_path, seed=2), signed(tmp_path, seed=3)
+    folder = system.folder / "models"
+    for file in (second, third):
+        done(system, "add", str(file), "--data", "nothing")
+        done(system, "promote", model_id(file), "--reason", "a test")
+        wait_for(lambda file=file: activated(log)[-1] == model_id(file), 10, "it serves")  # type: ignore[misc]
+    damaged = folder / f"{model_id(third)}.onnx"
+    damaged.write_bytes(damaged.read_bytes() + b"\0")
+    assert "other bytes" in models(system, "promote", model_id(third), "--reason", "again").stderr
+    load = Load(host)
+    load.play()
+    assert set(policies(log)) == {model_id(third)}, "what was loaded before goes on"
+    system.kill()
+    system.start()
+    load.play()
+    assert policies(log)[-1] == model_id(second)
+    refused = [event for event in events(log, Category.INSTANCE) if isinstance(event, PolicyRefused)]
+    assert [(Path(event.path).stem, "other bytes" in event.reason) for event in refused] == [(model_id(third), True)]
+    load.finish(system, database)
+
+
+def test_an_unsigned_model_is_not_taken_in(system: SystemProcess, tmp_path: Path) -> None:
+    refused = models(system, "add", str(sound(tmp_path, seed=2)), "--data", "nothing")
+    assert (refused.returncode, "it is not signed" in refused.stderr) == (1, True)
+    assert done(system, "list", "--json") == ""
