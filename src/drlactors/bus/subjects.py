@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
-from drlactors.domain.ids import SessionId
+from drlactors.domain.ids import SessionId, spelled
 from drlactors.ports.bus import Kind
 
 ROOT = "drl.v1"
@@ -22,10 +22,10 @@ class Subjects:
     root: str = ROOT
 
     def inbound(self, kind: Kind, session: SessionId) -> str:
-        return f"{self.root}.{kind}.{token(session)}"
+        return f"{self.root}.{kind}.{spelled(session)}"
 
     def action(self, session: SessionId) -> str:
-        return f"{self.root}.action.{token(session)}"
+        return f"{self.root}.action.{spelled(session)}"
 
     def dead(self, kind: Kind) -> str:
         return f"{self.root}.dead.{kind}"
@@ -49,11 +49,6 @@ class Subjects:
 
     def _stem(self) -> str:
         return self.root.replace(".", "_").upper()  # names of streams hold no dots
-
-
-@lru_cache(SESSIONS_AT_HAND)
-def token(session: SessionId) -> str:
-    return str(session)
 
 
 @lru_cache(len(Kind) * SESSIONS_AT_HAND)

@@ -11,7 +11,7 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 
 from drlactors.domain import session
-from drlactors.domain.ids import EpisodeId, SessionId, episode_of
+from drlactors.domain.ids import EpisodeId, SessionId, episode_of, spelled
 from drlactors.domain.permission import Rules
 from drlactors.domain.session import Artifact, Command, EndReason, LossCause, Outcome
 from drlactors.domain.telemetry import MAX_CHARACTERS, MAX_COUNT, MAX_ENTRIES, Telemetry, Window
@@ -70,7 +70,7 @@ def decode(kind: Kind, subject_session: SessionId, data: bytes, rules: Rules) ->
 
 
 def _check_session(named: str, subject_session: SessionId) -> None:
-    if named != str(subject_session):
+    if named != spelled(subject_session):
         raise Malformed(f"session_id {_text(named)!r} is not the session of the subject")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from drlactors.domain.ids import SessionId
+from drlactors.domain.ids import SessionId, spelled
 from drlactors.domain.session import ActionSelected
 from drlactors.wire.v1 import action_pb2
 
@@ -22,8 +22,8 @@ class Decision(NamedTuple):
 
 def actions(session: SessionId, decisions: Iterable[Decision]) -> bytes:
     """An Actions message with all of these decisions."""
-    message = action_pb2.Actions(session_id=str(session))
-    name = str(session)
+    name = spelled(session)
+    message = action_pb2.Actions(session_id=name)
     for version, selected_us, event, attempt in decisions:
         decision = message.decisions.add(
             action_id=f"{name}:{version}",

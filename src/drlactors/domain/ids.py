@@ -1,5 +1,6 @@
 """The ids of drlactors: minted by us or by a sandbox of ours, always UUIDs, safe in subjects and file names."""
 
+from functools import lru_cache
 from typing import NewType
 from uuid import UUID, uuid5
 
@@ -23,3 +24,9 @@ def episode_of(session: SessionId) -> EpisodeId:
 def model_of(sha256: str) -> ModelId:
     """The model of an ONNX file with this digest."""
     return ModelId(uuid5(_MODELS, sha256))
+
+
+@lru_cache(16_384)
+def spelled(session: SessionId) -> str:
+    """As it stands in subjects and messages; kept for as many sessions as run at once: making it takes 2 us."""
+    return str(session)

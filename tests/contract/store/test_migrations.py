@@ -17,14 +17,17 @@ from tests.contract.store.given import SCHEMA_DIR
 
 SHIPPED = [migration.name for migration in migrations.migrations_in(SCHEMA_DIR / "migrations")]
 DESCRIBED = """
-SELECT c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attstorage::text,
+(SELECT c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attstorage::text,
        pg_get_expr(d.adbin, d.adrelid), i.indexdef
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 LEFT JOIN pg_indexes i ON i.schemaname = 'eventlog' AND i.indexname = c.relname
 WHERE c.relnamespace = 'eventlog'::regnamespace
-ORDER BY c.relname, a.attnum
+ORDER BY c.relname, a.attnum)
+UNION ALL
+(SELECT proname, 'f', pg_get_functiondef(oid), '', false, '', '', ''
+FROM pg_proc WHERE pronamespace = 'eventlog'::regnamespace ORDER BY proname)
 """
 
 

@@ -9,7 +9,7 @@ from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 from drlactors.store.connections import Connections
 from drlactors.store.memory import MemoryRecorder
 from drlactors.store.migrations import migrate
-from drlactors.store.recorder import MAX_INSERT_ROWS, CopyRecorder
+from drlactors.store.recorder import MAX_CALL_ROWS, CopyRecorder
 from tests.contract.store.given import SCHEMA_DIR
 from tests.contract.store.library import recorder_tests as theirs
 
@@ -46,11 +46,11 @@ class TestProcesses(OverPostgres, theirs.ProcessRecorderTestCase):
 
 
 class TestOrderByInsert(OverPostgres, theirs.NonInterleavingNotificationIDsBaseCase):
-    insert_num = MAX_INSERT_ROWS
+    insert_num = MAX_CALL_ROWS
 
 
 class TestOrderByCopy(OverPostgres, theirs.NonInterleavingNotificationIDsBaseCase):
-    insert_num = MAX_INSERT_ROWS + 1
+    insert_num = MAX_CALL_ROWS + 1
 
 
 class TestMemoryProcesses(OverMemory, theirs.ProcessRecorderTestCase):
@@ -77,7 +77,7 @@ def rows(count: int) -> Sequence[StoredEvent]:
     ]
 
 
-@pytest.mark.parametrize("count", [0, 1, MAX_INSERT_ROWS, MAX_INSERT_ROWS + 1])
+@pytest.mark.parametrize("count", [0, 1, MAX_CALL_ROWS, MAX_CALL_ROWS + 1])
 def test_rows_and_positions_are_stored_together_or_not_at_all(recorder: CopyRecorder, count: int) -> None:
     recorder.insert_tracking(Tracking("reader", 9))
     with pytest.raises(IntegrityError):
@@ -87,7 +87,7 @@ def test_rows_and_positions_are_stored_together_or_not_at_all(recorder: CopyReco
     assert recorder.max_tracking_id("reader") == 10
 
 
-@pytest.mark.parametrize("count", [2, MAX_INSERT_ROWS + 1])
+@pytest.mark.parametrize("count", [2, MAX_CALL_ROWS + 1])
 def test_one_row_in_the_way_keeps_all_out_and_the_connection_good(recorder: CopyRecorder, count: int) -> None:
     batch = rows(count)
     recorder.insert_events(batch[-1:])
@@ -99,7 +99,7 @@ def test_one_row_in_the_way_keeps_all_out_and_the_connection_good(recorder: Copy
 
 
 def test_positions_are_those_under_which_rows_are_found(recorder: CopyRecorder) -> None:
-    for count in (3, MAX_INSERT_ROWS + 1, 3):
+    for count in (3, MAX_CALL_ROWS + 1, 3):
         batch = rows(count)
         ids = recorder.insert(batch, {})
         found = [row for row in recorder.after(ids[0] - 1, count) if row.originator_id == batch[0].originator_id]

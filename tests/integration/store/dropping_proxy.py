@@ -1,4 +1,4 @@
-"""A proxy between a log and its server that can lose the answer to a COMMIT."""
+"""A proxy between a log and its server that can lose the answer to what commits."""
 
 import socket
 import threading
@@ -7,16 +7,19 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
+#: What commits, as the client sends it, and the server's word that it has.
+COMMIT = (b"Q\x00\x00\x00\x0bCOMMIT\x00", b"COMMIT\x00")
+APPEND = (b"SELECT eventlog.append(", b"SELECT 1\x00")
 
 
 class DroppingProxy:
-    """Passes everything on until ``drop`` is set: then the next COMMIT reaches the server, its answer nobody.
+    """Passes everything on until ``drop`` is set: then the next ``statement`` reaches the server, its answer nobody.
 
     The server's answer is awaited before both connections are cut: it is stored, and the client cannot know.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, statement: tuple[bytes, bytes]) -> None:
+        self._sent, self._done = statement
         parts = urlsplit(dsn)
         assert parts.hostname is not None
         self._server = (parts.hostname, parts.port or 5432)
@@ -57,7 +60,7 @@ class DroppingProxy:
 
     def _to_server(self, client: socket.socket, server: socket.socket, losing: threading.Event) -> None:
         while sent := _received(client):
-            if COMMIT in sent and self.drop.is_set():
+            if self._sent in sent and self.drop.is_set():
                 self.drop.clear()
                 losing.set()
             server.sendall(sent)
@@ -66,7 +69,7 @@ class DroppingProxy:
     def _to_client(self, client: socket.socket, server: socket.socket, losing: threading.Event) -> None:
         while answered := _received(server):
             if losing.is_set():
-                assert b"COMMIT" in answered
+                assert self._done in answered
                 self.dropped += 1
                 break
             client.sendall(answered)

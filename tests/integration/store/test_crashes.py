@@ -11,7 +11,7 @@ from drlactors.ports.log import Append, Entry, EventLog, LogUnreachable, Stream
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedPostgres
 from tests.contract.store.given import SCHEMA_DIR, append, session
-from tests.integration.store.dropping_proxy import DroppingProxy
+from tests.integration.store.dropping_proxy import APPEND, DroppingProxy
 
 RETRY_S = 0.05
 AT_WORK_S = 30.0
@@ -111,7 +111,7 @@ def test_kill_9_of_the_writing_process_loses_and_doubles_nothing(database: str) 
 
 
 def test_a_lost_answer_to_commit_is_found_stored(database: str) -> None:
-    with DroppingProxy(database) as proxy:
+    with DroppingProxy(database, APPEND) as proxy:
         log = PostgresEventLog(proxy.dsn, schema_dir=SCHEMA_DIR)
         stream = session()
         log.append([append(stream, 0)])

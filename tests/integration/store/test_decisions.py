@@ -20,7 +20,7 @@ from drlactors.store.memory import MemoryEventLog
 from drlactors.testing.histories import SCHEMA, Turn, any_turns, episode_of, write
 from drlactors.testing.servers import EmbeddedPostgres
 from tests.contract.store.given import SCHEMA_DIR
-from tests.integration.store.dropping_proxy import DroppingProxy
+from tests.integration.store.dropping_proxy import COMMIT, DroppingProxy
 from tests.properties.learner.test_projection import FALSE_NEGATIVE, GAMMA, WEIGHTS, projected, same
 
 TURNS = any_turns(sessions=40, count=2_000, seed=7)
@@ -161,7 +161,7 @@ def test_several_at_once_project_everything_once(
 
 def test_a_lost_answer_to_commit_doubles_nothing(database: str, log: PostgresEventLog) -> None:
     write(log, TURNS)
-    with DroppingProxy(database) as proxy, closing(PostgresDecisions(proxy.dsn, log, batch_entries=100)) as decisions:
+    with DroppingProxy(database, COMMIT) as proxy, closing(PostgresDecisions(proxy.dsn, log, batch_entries=100)) as decisions:
         reached = -1
         while reached < log.head():
             proxy.drop.set()
