@@ -161,7 +161,10 @@ def test_several_at_once_project_everything_once(
 
 def test_a_lost_answer_to_commit_doubles_nothing(database: str, log: PostgresEventLog) -> None:
     write(log, TURNS)
-    with DroppingProxy(database, COMMIT) as proxy, closing(PostgresDecisions(proxy.dsn, log, batch_entries=100)) as decisions:
+    with (
+        DroppingProxy(database, COMMIT) as proxy,
+        closing(PostgresDecisions(proxy.dsn, log, batch_entries=100)) as decisions,
+    ):
         reached = -1
         while reached < log.head():
             proxy.drop.set()
