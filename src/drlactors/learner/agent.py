@@ -130,13 +130,13 @@ class Agent:
                 selector_t = targets.supported(selector_t, self._behaviour(s_t), settings.support)
             target_tm1 = targets.bootstrapped(r_t, discount_t, q_t, selector_t, mask_t)
         q_tm1 = self._online(s_tm1)
-        td_error = target_tm1 - targets.of(q_tm1, a_tm1)
-        losses = targets.huber(td_error, settings.huber)
+        taken = targets.of(q_tm1, a_tm1)
+        losses = targets.huber(taken, target_tm1, settings.huber)
         if settings.conservative:
             losses = losses + settings.conservative * targets.conservative(q_tm1, a_tm1, mask_tm1)
         if self._behaviour is not None:
             losses = losses + targets.imitation(self._behaviour(s_tm1), a_tm1)
-        return (weights * losses).mean(), td_error.detach()
+        return weights.dot(losses) / len(losses), target_tm1 - taken.detach()
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that updates change, by name; the tensors themselves, not copies."""

@@ -48,17 +48,17 @@ def supported(values: Tensor, logits: Tensor, threshold: float) -> Tensor:
     return torch.where(behind >= math.log(threshold), values, values - PENALTY)
 
 
-def huber(td_error: Tensor, delta: float) -> Tensor:
-    """Half the square up to ``delta``, linear beyond (Huber 1964), elementwise."""
-    return functional.huber_loss(td_error, torch.zeros_like(td_error), reduction="none", delta=delta)
-
-
 def conservative(q_tm1: Tensor, a_tm1: Tensor, mask_tm1: Tensor) -> Tensor:
     """CQL(H), (batch,): how far the values of the permitted actions lie, softly, above that of the one in the log.
 
     Kumar et al. 2020, equation 4, with the uniform prior over permitted actions left out: it is a constant of the row.
     """
     return torch.where(mask_tm1, q_tm1, -torch.inf).logsumexp(dim=1) - of(q_tm1, a_tm1)
+
+
+def huber(q_tm1: Tensor, target_tm1: Tensor, delta: float) -> Tensor:
+    """Half the squared TD error up to ``delta``, linear beyond (Huber 1964), (batch,) of values of actions."""
+    return functional.huber_loss(q_tm1, target_tm1, reduction="none", delta=delta)
 
 
 def imitation(logits: Tensor, a_tm1: Tensor) -> Tensor:
