@@ -70,7 +70,7 @@ class Recorded(NamedTuple):
     """What a stretch of the log holds. Sessions and facts are those of all feature schemas, decisions those of one."""
 
     schema: str
-    policies: tuple[str, ...]  # by which decisions were made
+    policies: tuple[str, ...]  # that ``Decisions.policy`` counts; there may be more than occur
     decisions: Decisions
     facts: Facts
     sessions: Sessions

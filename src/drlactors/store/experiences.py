@@ -28,16 +28,17 @@ FETCH_BYTES = 4 << 20
 _BLOCKS, _POLICIES = f"{SCHEMA}.decision_blocks", f"{SCHEMA}.decision_policies"
 _TRACKING = f"{SCHEMA}.notification_tracking"
 _POSITION = f"SELECT notification_id FROM {_TRACKING} WHERE application_name = %s".encode()
+# The row is locked until the end of the transaction, also when it was there before.
 _TAKE_TURN = (
-    f"INSERT INTO {_TRACKING} VALUES (%s, 0) ON CONFLICT (application_name) "
-    f"DO UPDATE SET notification_id = {_TRACKING.split('.')[1]}.notification_id RETURNING notification_id"
+    f"INSERT INTO {_TRACKING} AS old VALUES (%s, 0) ON CONFLICT (application_name) "
+    "DO UPDATE SET notification_id = old.notification_id RETURNING notification_id"
 ).encode()
 _MOVE = f"UPDATE {_TRACKING} SET notification_id = %s WHERE application_name = %s".encode()
 _FORGET = f"DELETE FROM {_TRACKING} WHERE application_name = %s".encode()
 _INSERT = f"INSERT INTO {_BLOCKS} VALUES (%b, %b, %b, %b, %b, %b)".encode()
 _INSERT_POLICY = f"INSERT INTO {_POLICIES} VALUES (%s, %s)".encode()
 _SELECT_POLICIES = f"SELECT name FROM {_POLICIES} ORDER BY policy".encode()
-_CLEAR = f"TRUNCATE {_BLOCKS}, {_POLICIES}".encode()
+_CLEAR = f"DELETE FROM {_BLOCKS}; DELETE FROM {_POLICIES}".encode()
 _SCHEMAS = f"SELECT DISTINCT schema FROM {_BLOCKS} WHERE kind = 'decisions' ORDER BY schema".encode()
 _STRETCH = f"FROM {_BLOCKS} WHERE kind = %b AND schema = %b AND last_position > %b AND first_position <= %b"
 _SIZE = f"SELECT features, sum(octet_length(records))::bigint AS size {_STRETCH} GROUP BY features".encode()

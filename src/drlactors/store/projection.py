@@ -150,16 +150,18 @@ class Projection:
         for event in entry.of_episode:
             match event:
                 case StageEntered(session=entered):
-                    _add(found, entry, self._number(Stream(Category.SESSION, entered)), Kind.ENTERED, number)
+                    begun = self._number(Stream(Category.SESSION, entered))
+                    if begun is not None:
+                        _add(found, entry, begun, Kind.ENTERED, number)
                 case EpisodeCompleted(verdict=verdict):
                     _add(found, entry, number, Kind.VERDICT, _VERDICTS[verdict])
                 case VerdictCorrected(verdict=verdict):
                     _add(found, entry, number, Kind.CORRECTED, _VERDICTS[verdict])
 
-    def _number(self, stream: Stream) -> int:
-        """Of a session: one that entered an episode had started before."""
+    def _number(self, stream: Stream) -> int | None:
+        """Of a session; None for one that the log does not have."""
         held = self._sessions.get(stream)
-        return held.number if held else next(iter(self._stream(stream))).position
+        return held.number if held else next((entry.position for entry in self._stream(stream)), None)
 
     def _before(self, entry: Entry) -> Iterator[Entry]:
         if entry.first_version > 1:

@@ -1,5 +1,6 @@
 """The archive reads like the log, is whole or says that it is not, and with the log behind it has everything once."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,10 +47,15 @@ def source(module_database: str) -> Iterator[Source]:
         yield Source(module_database, log, CopyRecorder(connections), decisions)
 
 
+@pytest.fixture(scope="module")
+def written(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return archived(source, tmp_path_factory.mktemp("archive")).folder
+
+
 @pytest.fixture
-def archive(source: Source, tmp_path: Path) -> Archive:
-    """All of the log."""
-    return archived(source, tmp_path)
+def archive(written: Path, tmp_path: Path) -> Archive:
+    """All of the log, in a folder of the test's own."""
+    return Archive(shutil.copytree(written, tmp_path / "archive"))
 
 
 def archived(source: Source, folder: Path, through: int = END) -> Archive:
