@@ -1,0 +1,149 @@
+"""The gate promotes what is better, says why it does not, and says when it cannot know."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+
+from drlactors.domain.action import Action
+from drlactors.domain.model import Answer
+from drlactors.domain.reward import Weights
+from drlactors.learner.evaluation import Played
+from drlactors.learner.evidence import Log, gather
+from drlactors.learner.gate import HeldOut, Limits, decide
+from tests.unit.learner import small_problem as problem
+from tests.unit.learner.small_problem import good, hasty, log, nervous, patient, ranking, value
+
+LIMITS = Limits(
+    false_positive_rate=0.45,
+    confidence=0.95,
+    least_sessions=50,
+    least_effective=100,
+    most_unsupported=0.05,
+    resamples=300,
+)
+#: Only what stopping is worth is asked of them.
+WEIGHTS = Weights(
+    right_verdict=problem.STOP[True],
+    wrong_verdict=-problem.STOP[False],
+    missed=0.0,
+    released=0.0,
+    second=0.0,
+    damage=0.0,
+    isolation_hinders=0.0,
+    disturbance=0.0,
+    review=0.0,
+    failed_action=0.0,
+)
+EXPLORING = {Action.CONTINUE: 0.7, Action.ISOLATE: 0.2, Action.REVIEW: 0.1}
+WATCHING = {Action.CONTINUE: 1.0}
+
+
+def played(plan, sessions, seed):
+    dice = np.random.default_rng([seed, 1])
+    malicious = dice.random(sessions) < 0.5
+    reward, stopped = np.zeros(sessions), np.zeros(sessions, dtype=bool)
+    for session, bad in enumerate(malicious.tolist()):
+        for step in range(problem.STEPS):
+            action = plan(step, bool(dice.random() < problem.SIGN[bad]))
+            reward[session] += problem.STOP[bad] if action.irreversible else problem.OWN[action][bad]
+            if action.irreversible:
+                stopped[session] = True
+                break
+        else:
+            reward[session] += problem.END[bad]
+    nothing = np.zeros(sessions)
+    return Played(malicious, stopped, nothing.astype(np.float32), reward, nothing.astype(np.intp), np.zeros((0, 0)))
+
+
+def judged(candidate, incumbent=patient, *, sessions=2000, logged=3000, behaviour=EXPLORING, seed=0, rules=patient):
+    def same_sessions(plan):
+        return played(plan, sessions, seed)
+
+    held_out = HeldOut(
+        same_sessions(candidate), same_sessions(incumbent), same_sessions(rules), np.arange(sessions, dtype=np.int64)
+    )
+    off_policy = None
+    if logged:
+        experiences, malicious = log(logged, seed, behaviour)
+        known = Log(experiences, malicious, np.arange(logged, dtype=np.int64))
+        off_policy = gather(ranking(candidate), ranking(incumbent), known, WEIGHTS, LIMITS, seed=seed)
+    return decide(held_out, off_policy, LIMITS, seed=seed)
+
+
+def test_a_better_candidate_is_promoted_with_figures():
+    assert value(good) > value(patient)
+    found = judged(good)
+    assert found.answer is Answer.PROMOTE, found.reasons
+    assert all(reason.startswith("for it: ") for reason in found.reasons)
+    figures = {figure.name: figure for figure in found.figures}
+    worth = figures["reward by doubly robust, more than the model in charge"]
+    assert worth.low < value(good) - value(patient) < worth.high
+    assert 0 < figures["false positive rate"].value < 0.45
+
+
+@pytest.mark.parametrize(("candidate", "seed"), [*product([hasty, nervous], range(10))])
+def test_a_worse_candidate_is_never_promoted(candidate, seed):
+    assert value(candidate) < value(patient)
+    assert judged(candidate, sessions=300, logged=400, seed=seed).answer is not Answer.PROMOTE
+
+
+def test_a_refusal_explains_itself():
+    found = judged(hasty)
+    assert found.answer is Answer.REJECT
+    assert found.reasons[0].startswith("against it: it stops 100.0%")
+    assert any("held out, it earns -" in reason for reason in found.reasons)
+
+
+def test_the_model_in_charge_is_no_better_than_itself():
+    found = judged(patient)
+    assert found.answer is Answer.INSUFFICIENT
+    assert "+0.000" in " ".join(found.reasons)
+
+
+def test_what_only_beats_the_model_in_charge_and_not_the_tuned_rules_is_not_promoted():
+    assert judged(good, incumbent=patient, rules=good).answer is Answer.INSUFFICIENT
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"sessions": 60}, "are needed"),
+        ({"logged": 0}, "no log"),
+        ({"logged": 40}, "weigh as"),
+    ],
+)
+def test_too_little_is_an_answer_of_its_own(changed, says):
+    found = judged(good, **changed)
+    assert found.answer is Answer.INSUFFICIENT
+    assert found.reasons[0].startswith("not enough: ")
+    assert says in " ".join(reason for reason in found.reasons if reason.startswith("not enough"))
+
+
+def test_a_log_that_cannot_answer_for_the_candidate_is_no_evidence():
+    found = judged(good, behaviour=WATCHING)
+    assert found.answer is Answer.INSUFFICIENT
+    assert "what the log cannot answer for" in found.reasons[0] + found.reasons[1]
+
+
+def test_estimates_that_disagree_promote_nothing():
+    experiences, malicious = log(3000, 0, EXPLORING)
+    known = Log(experiences, malicious, np.arange(3000, dtype=np.int64))
+    off_policy = gather(ranking(good), ranking(patient), known, WEIGHTS, LIMITS)
+    held_out = HeldOut(*(played(plan, 2000, 0) for plan in (good, patient, patient)), np.arange(2000))
+    name = "fitted Q evaluation"
+    doubtful = off_policy._replace(more=off_policy.more | {name: off_policy.more[name]._replace(low=-0.01)})
+    assert decide(held_out, doubtful, LIMITS).answer is Answer.INSUFFICIENT
+    against = off_policy._replace(more=off_policy.more | {name: off_policy.more[name]._replace(low=-2, high=-1)})
+    assert decide(held_out, against, LIMITS).answer is Answer.REJECT
+
+
+def test_the_same_evidence_gives_the_same_decision():
+    assert judged(good, sessions=200, logged=300) == judged(good, sessions=200, logged=300)
+
+
+def test_every_figure_can_be_recorded():
+    for candidate in (good, hasty, patient):
+        for figure in judged(candidate, sessions=200, logged=300).figures:
+            assert not math.isnan(figure.value), figure
