@@ -93,7 +93,7 @@ def test_a_signature_fits_what_was_signed_and_nothing_else(content, metadata, pl
     ]
     if changed[place] != (content, metadata):
         with pytest.raises(SignatureRefused):
-            verify(text, *changed[place], TRUST)
+            verify(text, changed[place][0], changed[place][1], TRUST)
     with pytest.raises(SignatureRefused):
         verify(sign(content, metadata, THEIRS).encode(), content, metadata, TRUST)
 

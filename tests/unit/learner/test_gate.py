@@ -38,6 +38,7 @@ WEIGHTS = Weights(
 )
 EXPLORING = {Action.CONTINUE: 0.7, Action.ISOLATE: 0.2, Action.REVIEW: 0.1}
 WATCHING = {Action.CONTINUE: 1.0}
+NO_ACTIONS = np.zeros((0, 0), dtype=np.int8)
 
 
 def played(plan, sessions, seed):
@@ -54,7 +55,7 @@ def played(plan, sessions, seed):
         else:
             reward[session] += problem.END[bad]
     nothing = np.zeros(sessions)
-    return Played(malicious, stopped, nothing.astype(np.float32), reward, nothing.astype(np.intp), np.zeros((0, 0)))
+    return Played(malicious, stopped, nothing.astype(np.float32), reward, nothing.astype(np.intp), NO_ACTIONS)
 
 
 def judged(candidate, incumbent=patient, *, sessions=2000, logged=3000, behaviour=EXPLORING, seed=0, rules=patient):
@@ -131,7 +132,9 @@ def test_estimates_that_disagree_promote_nothing():
     experiences, malicious = log(3000, 0, EXPLORING)
     known = Log(experiences, malicious, np.arange(3000, dtype=np.int64))
     off_policy = gather(ranking(good), ranking(patient), known, WEIGHTS, LIMITS)
-    held_out = HeldOut(*(played(plan, 2000, 0) for plan in (good, patient, patient)), np.arange(2000))
+    assert off_policy is not None
+    calm = played(patient, 2000, 0)
+    held_out = HeldOut(played(good, 2000, 0), calm, calm, np.arange(2000, dtype=np.int64))
     name = "fitted Q evaluation"
     doubtful = off_policy._replace(more=off_policy.more | {name: off_policy.more[name]._replace(low=-0.01)})
     assert decide(held_out, doubtful, LIMITS).answer is Answer.INSUFFICIENT
