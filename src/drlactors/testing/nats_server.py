@@ -8,21 +8,10 @@ import socket
 import sysconfig
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from drlactors.testing.processes import (
-    LOOPBACK,
-    DirectoryClaim,
-    ServerFailed,
-    ServerProcess,
-    end_leftovers,
-    free_port,
-    require_free,
-    write_secret,
-)
+from drlactors.testing.embedded import EmbeddedServer
+from drlactors.testing.processes import LOOPBACK, ServerFailed, ServerProcess, write_secret
 
 PROGRAM = "nats-server"
 #: Above what we accept in a message, so that an oversized one meets our own limit and gets an answer with a reason.
@@ -30,17 +19,20 @@ MAX_PAYLOAD_BYTES = 8 << 20
 MAX_MEMORY_STORE_BYTES = 256 << 20
 MAX_FILE_STORE_BYTES = 20 << 30
 PROBE_TIMEOUT_S = 2.0
-STOP_TIMEOUT_S = 20.0
 
 
-class EmbeddedNats:
-    """One NATS server for one data directory; ``start`` after ``stop`` or ``kill`` serves the same data and port.
+class EmbeddedNats(EmbeddedServer):
+    """A NATS server with JetStream.
 
     ``sync_interval`` is how long an acknowledged message may stay in the page cache: a killed server loses nothing, a
     machine that loses power loses at most this much. ``"always"`` syncs each write and takes a tenth of the rate.
     With ``authenticate`` (the default) a client needs the token inside the URL: loopback is open to every user of a
     machine, and to a sample that runs on it.
     """
+
+    PROGRAM = PROGRAM
+    ENDING = signal.SIGTERM
+    STOP_TIMEOUT_S = 20.0
 
     def __init__(
         self,
@@ -52,60 +44,13 @@ class EmbeddedNats:
         authenticate: bool = True,
         start_timeout_s: float = 60.0,
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port or free_port()
+        data_dir = data_dir.absolute()
+        super().__init__(data_dir, data_dir, port, start_timeout_s)
         self._sync_interval = sync_interval
         self._max_payload_bytes = max_payload_bytes
         self._authenticate = authenticate
-        self._start_timeout_s = start_timeout_s
-        self._claim = DirectoryClaim(self.data_dir)
-        self._server: ServerProcess | None = None
         self._token: str | None = None
         self._monitoring_url: str | None = None
-
-    def start(self) -> str:
-        """Start the server and return its URL once JetStream answers; a running one is left as it is."""
-        if self.running:
-            return self.url
-        with ExitStack() as undo:
-            self._claim.take()
-            undo.callback(self._claim.release)
-            end_leftovers(self.data_dir, PROGRAM, self._recorded_pid(), signal.SIGTERM)
-            require_free(self.port)
-            for stale in self.data_dir.glob("*.ports"):
-                stale.unlink()
-            self._token = self._stored_token() if self._authenticate else None
-            write_secret(self._config_path, json.dumps(self._config(), indent=2))
-            self._server = ServerProcess(
-                [executable(), "--config", self._config_path],
-                directory=self.data_dir,
-                log_path=self.data_dir / "nats.log",
-                ending=signal.SIGTERM,
-            )
-            undo.callback(self._server.stop, timeout_s=STOP_TIMEOUT_S)
-            self._server.wait_until(self._ready, timeout_s=self._start_timeout_s)
-            undo.pop_all()
-        return self.url
-
-    def stop(self) -> None:
-        """Stop in good order: everything stored is on disk when this returns."""
-        with ExitStack() as finally_:
-            finally_.callback(self._claim.release)
-            if self._server is not None:
-                self._server.stop(timeout_s=STOP_TIMEOUT_S)
-
-    def kill(self) -> None:
-        """SIGKILL, as a crash would; the data directory stays ours."""
-        if self._server is not None:
-            self._server.kill()
-
-    @property
-    def running(self) -> bool:
-        return self._server is not None and self._server.running
-
-    @property
-    def pid(self) -> int | None:
-        return self._server.pid if self._server is not None and self._server.running else None
 
     @property
     def url(self) -> str:
@@ -119,14 +64,20 @@ class EmbeddedNats:
             raise ServerFailed("The NATS server was never started.")
         return self._monitoring_url
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+    def _address(self) -> str:
+        return self.url
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
-    ) -> None:
-        self.stop()
+    def _launch(self) -> ServerProcess:
+        for stale in self.data_dir.glob("*.ports"):
+            stale.unlink()
+        self._token = self._stored_token() if self._authenticate else None
+        write_secret(self._config_path, json.dumps(self._config(), indent=2))
+        return ServerProcess(
+            [executable(), "--config", self._config_path],
+            directory=self.data_dir,
+            log_path=self.data_dir / "nats.log",
+            ending=self.ENDING,
+        )
 
     @property
     def _config_path(self) -> Path:
@@ -161,10 +112,9 @@ class EmbeddedNats:
         except (OSError, ValueError):
             return None
 
-    def _ready(self) -> bool:
-        assert self._server is not None
+    def _ready(self, pid: int) -> bool:
         try:
-            ports = json.loads((self.data_dir / f"{PROGRAM}_{self._server.pid}.ports").read_text())
+            ports = json.loads((self.data_dir / f"{PROGRAM}_{pid}.ports").read_text())
             self._monitoring_url = ports["monitoring"][0]
             with urllib.request.urlopen(f"{self._monitoring_url}/healthz", timeout=PROBE_TIMEOUT_S) as answer:
                 healthy = json.load(answer)["status"] == "ok"

