@@ -1,9 +1,10 @@
 """`drlactors archive`: the beginning of the log in Parquet files, for learning and for keeping."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from drlactors.cli.listing import print_rows
 
 if TYPE_CHECKING:
     from drlactors.store.archive import Archive, Part
@@ -92,9 +93,6 @@ def show(
     data_dir
         As for up.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     columns = ("after", "through", "entries", "sessions", "decisions", "bytes")
     rows = [
         (
@@ -107,14 +105,7 @@ def show(
         )
         for part in _archive(folder, config, data_dir).manifest.parts
     ]
-    if as_json:
-        for row in rows:
-            print(json.dumps(dict(zip(columns, row, strict=True))))
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(f"{number:,}" for number in row))
-    Console().print(table if rows else "The archive is empty.")
+    print_rows(columns, rows, as_json=as_json, cells=lambda row: [f"{n:,}" for n in row], empty="The archive is empty.")
 
 
 def verify(folder: Path | None = None, /, *, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> int:

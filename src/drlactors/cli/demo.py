@@ -29,6 +29,7 @@ def demo(*, seconds: float = 30.0, sessions: int = 60, speed: float = 1.0, data_
     """
     from rich.console import Console
 
+    from drlactors.cli.sandbox import settle
     from drlactors.config.load import load
     from drlactors.sandboxes.host import Host
     from drlactors.sandboxes.player import Player
@@ -49,7 +50,7 @@ def demo(*, seconds: float = 30.0, sessions: int = 60, speed: float = 1.0, data_
                 f"Up: {system.addresses.nats_url}, model {system.serving.info.id}. Playing recorded sessions."
             )
             played = _show(console, player, board, seconds, sessions)
-            unanswered = _settle(played)
+            unanswered = settle(played)
             system.wait_quiet(timeout_s=20.0)
             _summarise(console, system, played, board, unanswered)
             host.close()
@@ -140,12 +141,6 @@ def _table(player: Any, board: Board, rate: float, elapsed_s: float) -> Any:
             f"{latency_ms:.1f} ms",
         )
     return table
-
-
-def _settle(played: list[Any]) -> int:
-    from drlactors.cli.sandbox import settle
-
-    return settle(played)
 
 
 def _summarise(console: Any, system: Any, played: list[Any], board: Board, unanswered: int) -> None:

@@ -1,10 +1,11 @@
 """`drlactors episodes`: what an artifact's whole way came to, and a person's word on it."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
+
+from drlactors.cli.listing import print_rows
 
 if TYPE_CHECKING:
     from drlactors.ports.log import EventLog
@@ -105,22 +106,11 @@ def list_(
     data_dir
         As for up.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from drlactors.wiring import reading
 
     columns = ("episode", "verdict", "corrected", "by", "artifact", "sessions")
     with reading(config, data_dir) as (log, _):
-        rows = list(_newest(log, limit))
-    if as_json:
-        for row in rows:
-            print(json.dumps(dict(zip(columns, row, strict=True))))
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*row[:-1], " ".join(row[-1]))
-    Console().print(table)
+        print_rows(columns, _newest(log, limit), as_json=as_json, cells=lambda row: (*row[:-1], " ".join(row[-1])))
 
 
 def _newest(log: "EventLog", limit: int) -> Iterator[tuple[Any, ...]]:

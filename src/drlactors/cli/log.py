@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from drlactors.cli.listing import print_rows
+
 #: Rows of the log that are looked through at a time.
 PAGE = 2000
 
@@ -32,22 +34,11 @@ def sessions(
     data_dir
         As for up.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from drlactors.wiring import reading
 
     columns = ("session", "stage", "state", "windows", "lost", "last action", "policy", "outcome", "artifact")
     with reading(config, data_dir) as (log, _):
-        rows = list(_newest(log, limit))
-    if as_json:
-        for row in rows:
-            print(json.dumps(dict(zip(columns, row, strict=True))))
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*map(str, row))
-    Console().print(table)
+        print_rows(columns, _newest(log, limit), as_json=as_json)
 
 
 def _newest(log: Any, limit: int) -> Iterator[tuple[Any, ...]]:

@@ -1,7 +1,8 @@
 """`drlactors migrate`, `drlactors dead-letters`: what an operator looks after."""
 
-import json
 from pathlib import Path
+
+from drlactors.cli.listing import print_rows
 
 
 def migrate(*, config: tuple[Path, ...] = (), status: bool = False, data_dir: Path | None = None) -> int:
@@ -59,19 +60,12 @@ def dead_letters(
     data_dir
         As for up.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from drlactors.wiring import buried
 
-    found = buried(config, data_dir, limit)
-    if as_json:
-        for at, letter in found:
-            size = len(letter.data)
-            print(json.dumps({"at": at, "subject": letter.subject, "bytes": size, "reason": letter.reason}))
-        return
-    table = Table("time", "subject", "bytes", "reason")
-    for at, letter in found:
-        table.add_row(at[:19], Text(letter.subject), str(len(letter.data)), Text(letter.reason))
-    Console().print(table if found else "There are no dead letters.")
+    print_rows(
+        ("at", "subject", "bytes", "reason"),
+        ((at, letter.subject, len(letter.data), letter.reason) for at, letter in buried(config, data_dir, limit)),
+        as_json=as_json,
+        cells=lambda row: (row[0][:19], *row[1:]),
+        empty="There are no dead letters.",
+    )

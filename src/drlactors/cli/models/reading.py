@@ -1,9 +1,9 @@
 """`drlactors models list`, `show` and `compare`: the models that the log knows."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drlactors.cli.listing import print_rows
 from drlactors.cli.models.site import opened
 
 if TYPE_CHECKING:
@@ -27,20 +27,10 @@ def list_(*, config: tuple[Path, ...] = (), as_json: bool = False, data_dir: Pat
     data_dir
         As for up.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     columns = ("model", "version", "standing", "gate", "of", "sessions", "shadowed", "otherwise")
     with opened(config, data_dir) as (registrar, _):
         rows = [_row(sha256, registrar.life(sha256)) for sha256 in reversed(registrar.charge().models)]
-    if as_json:
-        for row in rows:
-            print(json.dumps(dict(zip(columns, row, strict=True))))
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(row[0][:12], *map(str, row[1:]))
-    Console().print(table)
+    print_rows(columns, rows, as_json=as_json, cells=lambda row: (row[0][:12], *row[1:]))
 
 
 def _row(sha256: str, life: "life_of_a_model.State") -> tuple[Any, ...]:
