@@ -65,9 +65,13 @@ def models(system: SystemProcess, *arguments: str, crash_at: str = "") -> "subpr
     program = [sys.executable, "-m", "drlactors"]
     if crash_at:
         program = [sys.executable, str(Path(__file__).with_name("crashing_models.py")), crash_at]
+    return ended([*program, "models", *arguments, "--config", str(system.config)])
+
+
+def ended(command: list[str]) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DRLACTORS_")}
     return subprocess.run(
-        [*program, "models", *arguments, "--config", str(system.config)],
+        command,
         env=environment | {"COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -159,6 +163,15 @@ def test_a_model_lives_from_candidate_to_roll_back_while_windows_are_answered(
     assert "it is random" in done(system, "show", "1")
     load.finish(system, database)
     assert set(policies(log)) == {OLD, sha256}, "the rules answered in between"
+
+    replay = [sys.executable, "-m", "drlactors", "replay", "--config", str(system.config)]
+    verified = ended([*replay, "--verify"])
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    against = ended([*replay, "--against", "1", "--json"])
+    assert against.returncode == 0, against.stderr
+    found = [json.loads(line) for line in against.stdout.splitlines()]
+    assert {one["session"] for one in found} == {str(one.id) for one in load.crowd.sessions}
+    assert {one["truth"] for one in found} == {"benign"}, "as the crowd reported"
 
 
 @pytest.mark.parametrize(
