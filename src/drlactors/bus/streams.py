@@ -100,9 +100,9 @@ async def declare(client: DirectClient, subjects: Subjects, limits: Limits) -> N
                 f"The NATS stream {name} is not the one that drlactors makes: {differences}. Remove it, or give this "
                 "installation another subject root."
             )
-        wanted = _without_loss(wanted, found, info["state"]["messages"])
-        if any(found.get(key) != value for key, value in wanted.items()):
-            await ask(client, f"STREAM.UPDATE.{name}", found | wanted)
+        changes = _without_loss(wanted, found, info["state"]["messages"])
+        if any(found.get(key) != value for key, value in changes.items()):
+            await ask(client, f"STREAM.UPDATE.{name}", found | changes)
 
 
 def _without_loss(wanted: dict[str, Any], found: dict[str, Any], messages: int) -> dict[str, Any]:
