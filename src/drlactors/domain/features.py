@@ -50,6 +50,18 @@ COLUMNS = (
     "total_connections",
     "isolation",
     "mean_syscalls",
+    "total_reads",
+    "total_sent_bytes",
+    "total_received_bytes",
+    "total_children",
+    "total_cpu_s",
+    "most_syscalls",
+    "most_changes",
+    "most_sent_bytes",
+    "most_received_bytes",
+    "most_children",
+    "most_cpu",
+    "most_memory_bytes",
 )
 
 #: System calls that change another process, run code from memory, or ask for more rights.
@@ -83,6 +95,7 @@ TEMPORARY_PARTS = ("/tmp/", "/dev/shm/", "/var/tmp/", "memfd:")
 def row(state: State, window: Window) -> Row:
     """The raw numbers of one window, in the order of ``COLUMNS``; ``state`` is the session's after recording it."""
     seen, progress = window.telemetry, state.progress
+    past = progress.past
     types, paths = seen.syscall_types, seen.accessed_paths
     places = sum(map(_place, paths))
     return (
@@ -114,6 +127,7 @@ def row(state: State, window: Window) -> Row:
         progress.connections,
         state.response.isolation,
         progress.syscalls / max(progress.windows, 1),
+        *past,
     )
 
 
@@ -145,6 +159,11 @@ class Formula:
 def _rate(column: str, full: float) -> Formula:
     """Events per second."""
     return Formula((column,), ("seconds",), full, log=True)
+
+
+def _mean_rate(column: str, full: float) -> Formula:
+    """Events per second since the session's start."""
+    return Formula((column,), ("elapsed_s",), full, log=True)
 
 
 FEATURES: dict[str, Formula] = {
@@ -181,8 +200,27 @@ FEATURES: dict[str, Formula] = {
     "isolation": Formula(("isolation",), full=3),
 }
 
+#: What the session has come to: the memory of a policy that is shown one vector at a time. The most is of a window.
+PAST_FEATURES: dict[str, Formula] = {
+    "mean_syscall_rate": _mean_rate("total_syscalls", 100_000),
+    "mean_file_read_rate": _mean_rate("total_reads", 20_000),
+    "mean_change_rate": _mean_rate("total_changes", 20_000),
+    "mean_sent_rate": _mean_rate("total_sent_bytes", 1e8),
+    "mean_received_rate": _mean_rate("total_received_bytes", 1e8),
+    "mean_child_process_rate": _mean_rate("total_children", 1_000),
+    "mean_cpu_usage": Formula(("total_cpu_s",), ("elapsed_s",), full=2),
+    "most_syscalls": Formula(("most_syscalls",), full=100_000, log=True),
+    "most_changes": Formula(("most_changes",), full=20_000, log=True),
+    "most_sent": Formula(("most_sent_bytes",), full=1e8, log=True),
+    "most_received": Formula(("most_received_bytes",), full=1e8, log=True),
+    "most_child_processes": Formula(("most_children",), full=1_000, log=True),
+    "most_cpu_usage": Formula(("most_cpu",), full=2),
+    "most_memory": Formula(("most_memory_bytes",), full=8e9, log=True),
+}
+FEATURES |= PAST_FEATURES
+
 #: What the Linux sandbox can see: all but the registry.
-DEFAULT_FEATURES = tuple(name for name in FEATURES if name != "registry_modification")
+DEFAULT_FEATURES = tuple(name for name in FEATURES if name not in {"registry_modification", *PAST_FEATURES})
 
 #: Raised whenever a formula or a raw column changes its meaning.
 REVISION = "f1"

@@ -184,6 +184,23 @@ Event = (
 # State
 
 
+class Past(NamedTuple):
+    """What the windows so far come to: sums, and the most that one of them showed. What was not seen counts for 0."""
+
+    reads: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    children: int = 0
+    cpu_s: float = 0.0
+    most_syscalls: int = 0
+    most_changes: int = 0  # files written and deleted
+    most_sent_bytes: int = 0
+    most_received_bytes: int = 0
+    most_children: int = 0
+    most_cpu: float = 0.0
+    most_memory_bytes: float = 0.0
+
+
 class Progress(NamedTuple):
     """What every window changes; small, because it is made anew for each."""
 
@@ -195,6 +212,7 @@ class Progress(NamedTuple):
     syscalls: int = 0
     changes: int = 0  # files written and deleted
     connections: int = 0
+    past: Past = Past()
 
 
 class Response(NamedTuple):
@@ -322,7 +340,15 @@ def evolve(state: State, event: Event) -> State:
         case ActionSelected():
             seq, action, old = event.seq, event.action, state.progress
             progress = Progress(
-                old.seq, seq, old.windows, old.lost, old.elapsed_ms, old.syscalls, old.changes, old.connections
+                old.seq,
+                seq,
+                old.windows,
+                old.lost,
+                old.elapsed_ms,
+                old.syscalls,
+                old.changes,
+                old.connections,
+                old.past,
             )
             response = state.response if action is Action.CONTINUE else _chosen(state.response, seq, action)
             return State(state.started, progress, response, state.outcome, state.over)
@@ -342,16 +368,35 @@ def evolve(state: State, event: Event) -> State:
 
 
 def _seen(old: Progress, window: Window) -> Progress:
-    seen = window.telemetry
+    seen, past = window.telemetry, old.past
+    syscalls = seen.syscall_count or 0
+    changes = (seen.file_write_count or 0) + (seen.file_delete_count or 0)
+    sent, received = seen.bytes_sent or 0, seen.bytes_received or 0
+    children, cpu, memory = seen.child_processes or 0, seen.cpu_usage or 0.0, seen.memory_usage or 0.0
     return Progress(
         window.seq,
         old.decided,
         old.windows + 1,
         old.lost,
         old.elapsed_ms + window.window_ms,
-        old.syscalls + (seen.syscall_count or 0),
-        old.changes + (seen.file_write_count or 0) + (seen.file_delete_count or 0),
+        old.syscalls + syscalls,
+        old.changes + changes,
         old.connections + (seen.network_connections or 0),
+        # Comparing costs a third of what calling max does.
+        Past(
+            past.reads + (seen.file_read_count or 0),
+            past.sent_bytes + sent,
+            past.received_bytes + received,
+            past.children + children,
+            past.cpu_s + cpu * window.window_ms / 1000,
+            syscalls if syscalls > past.most_syscalls else past.most_syscalls,
+            changes if changes > past.most_changes else past.most_changes,
+            sent if sent > past.most_sent_bytes else past.most_sent_bytes,
+            received if received > past.most_received_bytes else past.most_received_bytes,
+            children if children > past.most_children else past.most_children,
+            cpu if cpu > past.most_cpu else past.most_cpu,
+            memory if memory > past.most_memory_bytes else past.most_memory_bytes,
+        ),
     )
 
 

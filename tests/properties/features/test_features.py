@@ -1,6 +1,6 @@
 """The laws of the feature adapter: bounded, never NaN, the same bits in any company, and missing is not zero."""
 
-from math import inf, nan
+from math import inf, log1p, nan
 
 import numpy as np
 import pytest
@@ -135,6 +135,26 @@ def test_more_of_a_thing_is_never_less_of_its_feature(less, more):
         return vectors_of(Window(0, 250, 0, seen), schema=schema)
 
     assert (of(less) <= of(more)).all()
+
+
+@settings(max_examples=100)
+@given(windows=st.lists(WINDOWS, min_size=1, max_size=6))
+def test_the_past_is_the_mean_and_the_most_of_what_the_windows_showed(windows):
+    schema = FeatureSchema(("mean_sent_rate", "most_sent", "mean_child_process_rate", "most_child_processes"))
+    sent = [window.telemetry.bytes_sent or 0 for window in windows]
+    children = [window.telemetry.child_processes or 0 for window in windows]
+    seconds = sum(window.window_ms for window in windows) / 1000 or 1.0
+
+    def share(amount: float, full: float) -> float:
+        return min(log1p(amount) / log1p(full), 1.0)
+
+    expected = [
+        share(sum(sent) / seconds, 1e8),
+        share(max(sent), 1e8),
+        share(sum(children) / seconds, 1e3),
+        share(max(children), 1e3),
+    ]
+    assert vectors_of(*windows, schema=schema)[-1] == pytest.approx(expected, rel=1e-5)
 
 
 @settings(max_examples=100)
