@@ -8,7 +8,14 @@ if TYPE_CHECKING:
 
 
 def fit(
-    out: Path, recordings: Path | None = None, *, version: int = 1, date: str = "", seed: int = 0, iterations: int = 40
+    out: Path,
+    recordings: Path | None = None,
+    *,
+    version: int = 1,
+    date: str = "",
+    seed: int = 0,
+    iterations: int = 40,
+    key: Path | None = None,
 ) -> None:
     """Learn a policy from recorded sessions, and write it as OUT (.onnx) with its metadata (.json) beside it.
 
@@ -17,7 +24,7 @@ def fit(
 
     Examples
     --------
-    drlactors policy fit second.onnx --version 2
+    drlactors policy fit second.onnx --version 2 --key ~/.config/drlactors/models.key
     drlactors policy fit mine.onnx mine.jsonl.gz --seed 7
 
     Parameters
@@ -34,12 +41,15 @@ def fit(
         What the network starts from, and which artifacts are held out.
     iterations
         How often it goes over the recordings; a session's end is felt this many windows before it.
+    key
+        A private key of `drlactors models keys` to sign it with; a model that nobody signed does not serve.
     """
     from drlactors.config import load
     from drlactors.domain.features import FeatureSchema
     from drlactors.domain.permission import Rules
     from drlactors.domain.reward import Weights
     from drlactors.inference import RulePolicy
+    from drlactors.inference.signature import SUFFIX, sign_file
     from drlactors.learner import first
     from drlactors.learner.evaluation import evaluate
     from drlactors.learner.transitions import Sample, Task
@@ -61,6 +71,10 @@ def fit(
         say=print,
     )
     fitted.exported.write(out)
+    if key is None:
+        out.with_suffix(SUFFIX).unlink(missing_ok=True)  # of the model that was there before
+    else:
+        sign_file(out, key)
     print(f"{out}: sha256 {fitted.exported.metadata.sha256}")
     print(_line("learned from", fitted.training))
     print(_line("held out", fitted.evaluation))

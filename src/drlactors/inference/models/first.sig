@@ -1,4 +1,4 @@
 {
   "key": "y+RDJFLk5/iOfQcQNpVyOgqRLPIwI6OuyLpDKNI5WOs=",
-  "signature": "/Gl1adlRCjYSO3f7oRpnDQWeBOoxR11B+ZPiGVm9RC3/IU+ow6L9hFmN1jbHyljry8zeQSLngW4JG7SktPh5Bg=="
+  "signature": "rET9YZYSEqh79XF6bAo8HNBnSRgaip9AKSJnOYwoCEA40tlWnI1Zvtoidn6Gi7G/2FAL55sZaH6DV8jonsz+BA=="
 }
