@@ -14,7 +14,6 @@ class _Charge:
     """Who is in charge: replaced as a whole, so that a rank that runs meanwhile sees one or the other."""
 
     policy: Policy | None
-    previous: Policy | None = None
     late: int = 0  # late runs in a row
     benched_until_s: float = float("-inf")
 
@@ -90,22 +89,13 @@ class Serving:
             return ()
 
     def swap(self, policy: Policy) -> None:
-        """Takes a model into service between two runs; the one before it is kept for ``rollback``.
+        """Takes a model into service between two runs.
 
         Raises PolicyError when it was made for other features: nothing changes then.
         """
         self._fits(policy)
         with self._lock:
-            self._charge = _Charge(policy, previous=self._charge.policy)
-
-    def rollback(self) -> PolicyInfo:
-        """Puts the previous model back in charge; again, and the later one is. Raises PolicyError without one."""
-        with self._lock:
-            back = self._charge.previous
-            if back is None:
-                raise PolicyError("there is no previous model to go back to")
-            self._charge = _Charge(back, previous=self._charge.policy)
-            return back.info
+            self._charge = _Charge(policy)
 
     def _asked(self, charge: _Charge, now_s: float) -> Policy:
         return self._rules if charge.policy is None or now_s < charge.benched_until_s else charge.policy

@@ -108,15 +108,11 @@ def test_waiting_is_counted_and_not_held_against_the_model():
     assert served.figures.overdue == 1
 
 
-def test_a_swap_keeps_the_previous_model_for_a_rollback():
+def test_a_swapped_in_model_answers_from_then_on():
     served = serving(Fixed("a", 1), Time())
-    with pytest.raises(PolicyError, match="no previous"):
-        served.rollback()
     served.swap(Fixed("b", 2))
+    assert served.info.id == "b"
     assert served.rank(VECTORS, 0.0).policy == "b"
-    assert served.rollback().id == "a"
-    assert served.rank(VECTORS, 0.0).policy == "a"
-    assert served.rollback().id == "b"
 
 
 def test_a_new_model_is_not_benched_for_the_old_ones_lateness():
