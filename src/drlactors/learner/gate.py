@@ -10,12 +10,13 @@ answer is "insufficient evidence", which is no fault of the candidate. The value
 looked at: they claim what it hopes for.
 """
 
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from drlactors.domain.model import Answer, Figure
+from drlactors.domain.model import Answer, Evaluate, Figure
 from drlactors.learner import intervals
 from drlactors.learner.evaluation import Played
 from drlactors.learner.intervals import Counts, Floats, Interval
@@ -63,7 +64,11 @@ class Finding(NamedTuple):
 class Decision(NamedTuple):
     answer: Answer
     reasons: tuple[str, ...]  # those that decided first
-    figures: tuple[Figure, ...]
+    figures: tuple[Figure, ...]  # those that are defined, and bounded
+
+    def recorded(self, against: str, data: str, sessions: int) -> Evaluate:
+        """As the log keeps it. ``against``: the policy in charge; ``data``: what the held-out sessions were."""
+        return Evaluate(against, data, sessions, self.figures, self.answer, self.reasons)
 
 
 def decide(held_out: HeldOut, off_policy: OffPolicy | None, limits: Limits, *, seed: int = 0) -> Decision:
@@ -86,7 +91,7 @@ def decide(held_out: HeldOut, off_policy: OffPolicy | None, limits: Limits, *, s
     return Decision(
         answer,
         tuple(f"{_WORDS[finding.speaks]}: {finding.reason}" for finding in findings),
-        tuple(figure for finding in findings for figure in finding.figures),
+        tuple(figure for finding in findings for figure in finding.figures if all(map(isfinite, figure[1:]))),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from drlactors.domain.action import Action
-from drlactors.domain.model import Answer
+from drlactors.domain.model import DECIDER, Answer, Evaluated, Trained
 from drlactors.domain.reward import Weights
 from drlactors.learner.evaluation import Played
 from drlactors.learner.evidence import Log, gather
@@ -58,7 +58,7 @@ def played(plan, sessions, seed):
     return Played(malicious, stopped, nothing.astype(np.float32), reward, nothing.astype(np.intp), NO_ACTIONS)
 
 
-def judged(candidate, incumbent=patient, *, sessions=2000, logged=3000, behaviour=EXPLORING, seed=0, rules=patient):
+def judged(candidate, incumbent=patient, *, sessions=1500, logged=2000, behaviour=EXPLORING, seed=0, rules=patient):
     def same_sessions(plan):
         return played(plan, sessions, seed)
 
@@ -146,7 +146,12 @@ def test_the_same_evidence_gives_the_same_decision():
     assert judged(good, sessions=200, logged=300) == judged(good, sessions=200, logged=300)
 
 
-def test_every_figure_can_be_recorded():
-    for candidate in (good, hasty, patient):
-        for figure in judged(candidate, sessions=200, logged=300).figures:
-            assert not math.isnan(figure.value), figure
+@pytest.mark.parametrize("behaviour", [EXPLORING, WATCHING], ids=["exploring", "watching"])
+@pytest.mark.parametrize("candidate", [good, hasty, nervous, patient])
+def test_a_decision_can_be_recorded(candidate, behaviour):
+    found = judged(candidate, sessions=200, logged=300, behaviour=behaviour)
+    evaluated = found.recorded("old", "a problem of known values", 200)
+    assert all(math.isfinite(bound) for figure in evaluated.figures for bound in figure[1:])
+    trained = Trained("ab" * 32, 1, "2026-11-24T00:00:00+00:00", "f1", 200, "the log", "key")
+    assert DECIDER.decide(evaluated, DECIDER.fold([trained])) == (Evaluated(*evaluated),)
+    assert (evaluated.answer, evaluated.reasons) == (found.answer, found.reasons)
