@@ -5,7 +5,6 @@ by their numbers, counted from the first that was ever added: a slot is used aga
 """
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,13 @@ import numpy.typing as npt
 
 from drlactors.domain.action import Action
 from drlactors.learner.batch import Batch, Experiences, Int64s
+from drlactors.learner.packing import FINE, passes, row_type, zeros
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-_CACHE_LINE_BYTES = 64
-_ONE = ("a_tm1", "mask_tm1", "mask_t")  # a byte each, at the end of a row
-_NUMBERS = ("r_t", "discount_t", "propensity")  # float32
-_STATES = ("s_tm1", "s_t")  # float32, (features,)
-_FLOATS = _STATES + _NUMBERS
-_STORED = Experiences._fields[:-1]  # which session a transition came from does not outlive its set
-_ACTIONS = bytes(Action)
+#: Which session a transition came from does not outlive its set.
+_STORED = Experiences._fields[:-1]
+_FLOATS = ("s_tm1", "r_t", "discount_t", "s_t", "propensity")
 #: Row m: whether mask m permits each action.
 _PERMITTED = (np.arange(256)[:, None] >> np.arange(len(Action)) & 1).astype(np.bool_)
 
@@ -38,21 +34,22 @@ class NonFiniteExperience(ValueError):
 class Drawn:
     """Where the rows of a batch are gathered: the arrays are made once, and the batch looks into them."""
 
-    def __init__(self, batch: int, row: np.dtype[np.void]) -> None:
-        self.rows = _zeros(batch, row.itemsize)
+    def __init__(self, batch: int, features: int) -> None:
+        row = row_type(features)
+        self.rows = zeros(batch, row.itemsize)
         column = self.rows.view(row)[:, 0]
         self.slots = np.zeros(batch, dtype=np.int64)
-        self.masks = np.zeros((batch, 2, len(Action)), dtype=np.bool_)
-        self.masks_stored = self.rows[:, row.fields["mask_tm1"][1] : row.fields["mask_t"][1] + 1]  # type: ignore[index]
-        self.a_tm1_stored = column["a_tm1"]
+        self.a_tm1 = column["a_tm1"]
+        self.masks = np.zeros((batch, len(Action)), dtype=np.bool_), np.zeros((batch, len(Action)), dtype=np.bool_)
+        self.masks_stored = column["mask_tm1"], column["mask_t"]
         self.batch = Batch(
             s_tm1=column["s_tm1"],
             a_tm1=np.zeros(batch, dtype=np.int64),
             r_t=column["r_t"],
             discount_t=column["discount_t"],
             s_t=column["s_t"],
-            mask_tm1=self.masks[:, 0],
-            mask_t=self.masks[:, 1],
+            mask_tm1=self.masks[0],
+            mask_t=self.masks[1],
             propensity=column["propensity"],
             weights=np.ones(batch, dtype=np.float32),
             indices=np.zeros(batch, dtype=np.int64),
@@ -69,9 +66,10 @@ class Rows:
         self.capacity, self.features = capacity, features
         self.added = 0  # transitions, ever
         self._size = 0
-        self._row = _layout(features)
-        self._rows = _zeros(capacity, self._row.itemsize)
-        self._columns = self._columns_of(self._rows)
+        self._row = row_type(features)
+        self._rows = zeros(capacity, self._row.itemsize)
+        self._floats = self._rows.view(np.float32)
+        self._first_fault, self._pack = passes()
 
     def __len__(self) -> int:
         return self._size
@@ -87,18 +85,16 @@ class Rows:
 
     def extend(self, experiences: Experiences) -> None:
         """All or, when ``NonFiniteExperience`` or ``ValueError`` says what is wrong with them, none."""
-        self._check(experiences)
+        columns: tuple[npt.NDArray[Any], ...] = experiences[:-1]
+        try:
+            fault = self._first_fault(self.features, *columns)
+        except TypeError:
+            columns = _contiguous(columns)
+            fault = self._first_fault(self.features, *columns)
+        if fault != FINE:
+            raise self._refusal(experiences, fault)
+        self._pack(self._rows, self._floats, self.added % self.capacity, *columns)
         count = len(experiences.a_tm1)
-        if count > self.capacity:  # what would be overwritten at once is only counted
-            experiences = experiences.select(slice(-self.capacity, None))
-            self.added += count - self.capacity
-            count = self.capacity
-        at = self.added % self.capacity
-        fits = min(count, self.capacity - at)
-        for column, values in zip(self._columns.values(), _stored(experiences), strict=True):
-            column[at : at + fits] = values[:fits]
-            if fits < count:
-                column[: count - fits] = values[fits:]
         self.added += count
         self._size = min(self._size + count, self.capacity)
 
@@ -108,12 +104,13 @@ class Rows:
         np.remainder(batch.indices, self.capacity, out=drawn.slots)
         # "clip" writes straight to ``out``; the default would gather into a buffer of its own first.
         self._rows.take(drawn.slots, 0, drawn.rows, "clip")
-        np.copyto(batch.a_tm1, drawn.a_tm1_stored)
-        _PERMITTED.take(drawn.masks_stored, 0, drawn.masks, "clip")
+        np.copyto(batch.a_tm1, drawn.a_tm1)
+        for stored, mask in zip(drawn.masks_stored, drawn.masks, strict=True):
+            _PERMITTED.take(stored, 0, mask, "clip")
         return batch
 
     def drawn(self, batch: int) -> Drawn:
-        return Drawn(batch, self._row)
+        return Drawn(batch, self.features)
 
     def numbers(self) -> Int64s:
         """Of all that is there, the oldest first."""
@@ -121,90 +118,53 @@ class Rows:
 
     def state(self) -> Arrays:
         """Copies: ``rows`` as bytes, the oldest first, the number of transitions ever ``added``, and ``features``."""
-        rows = self._rows.take(self.numbers() % self.capacity, 0)
+        at = self.oldest % self.capacity
+        rows = np.concatenate([self._rows[at : at + self._size], self._rows[: max(0, at + self._size - self.capacity)]])
         return {"rows": rows, "added": np.array(self.added), "features": np.array(self.features)}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """In place of all that is there; of more than fits, the newest."""
-        rows, added, features = np.ascontiguousarray(state["rows"]), int(state["added"]), int(state["features"])
+        """In place of all that is there; of more than fits, the newest. Trusts the bytes: ``faults`` looks at them."""
+        rows, added, features = state["rows"], int(state["added"]), int(state["features"])
         if features != self.features or rows.shape[1:] != (self.row_bytes,) or rows.dtype != np.uint8:
             raise ValueError(f"a state of {features} features in rows of {rows.shape[1:]} bytes does not fit this ring")
         if len(rows) > added:
             raise ValueError(f"a state of {len(rows)} rows says that {added} were ever added")
-        if faults := _faults(self._columns_of(rows)):
-            raise ValueError("; ".join(faults))
         kept = rows[-self.capacity :]
         at = (added - len(kept)) % self.capacity
         end = min(len(kept), self.capacity - at)
-        self._rows[:] = 0
         self._rows[at : at + end] = kept[:end]
         self._rows[: len(kept) - end] = kept[end:]
         self.added, self._size = added, len(kept)
 
     def faults(self) -> list[str]:
         """What must never be: empty after every call, or there is an error in here."""
-        unused = np.ones(self.capacity, dtype=np.bool_)
-        unused[self.numbers() % self.capacity] = False
-        left_over = ["a row that is not in use is not empty"] * bool(self._rows[unused].any())
-        return _faults(self._columns) + left_over
+        found = []
+        columns = self.state()["rows"].view(self._row)[:, 0]
+        stored = tuple(np.ascontiguousarray(columns[name]) for name in _STORED)
+        if (row := self._first_fault(self.features, *stored)) != FINE:
+            found.append(f"transition {self.oldest + row} would have been refused")
+        if not 0 <= self._size <= min(self.added, self.capacity):
+            found.append(f"{self._size} of {self.added} transitions in a ring of {self.capacity}")
+        return found
 
-    def _columns_of(self, rows: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
-        """Views of the stored columns, in the order of ``_STORED``."""
-        columns = rows.view(self._row)[:, 0]
-        return {name: columns[name] for name in _STORED}
-
-    def _check(self, experiences: Experiences) -> None:
-        count = len(experiences.a_tm1)
-        for (name, column), values in zip(self._columns.items(), _stored(experiences), strict=True):
-            shape = (count, self.features) if name in _STATES else (count,)
-            if values.shape != shape or values.dtype != column.dtype:
-                raise ValueError(f"{name} is {values.dtype} {values.shape}, not {column.dtype} {shape}")
-        with np.errstate(over="ignore"):
-            infected = [name for name in _FLOATS if not _finite(getattr(experiences, name))]
-        for name in infected:
-            row = int(np.argwhere(~np.isfinite(getattr(experiences, name)))[0, 0])
-            raise NonFiniteExperience(name, row, int(experiences.session[row]))
-        if unknown := experiences.a_tm1.tobytes().translate(None, _ACTIONS):
-            raise ValueError(f"no such action as {unknown[0]}")
-        if 0 in experiences.mask_t.tobytes():
-            raise ValueError("in some s_t nothing is permitted, so that it has no best action")
+    def _refusal(self, experiences: Experiences, row: int) -> ValueError:
+        shape = (len(experiences.a_tm1),)
+        for name in _STORED:
+            found, wanted = getattr(experiences, name).shape, shape + self._row[name].shape
+            if found != wanted:
+                return ValueError(f"{name} has the shape {found}, not {wanted}")
+        for name in _FLOATS:
+            if not np.isfinite(getattr(experiences, name)[row]).all():
+                return NonFiniteExperience(name, row, int(experiences.session[row]))
+        if not 0 <= (action := experiences.a_tm1[row]) < len(Action):
+            return ValueError(f"row {row} has no such action as {action}")
+        return ValueError(f"in s_t of row {row} nothing is permitted, so that it has no best action")
 
 
-def _faults(columns: Mapping[str, npt.NDArray[Any]]) -> list[str]:
-    """What ``extend`` would have refused."""
-    unknown = set(columns["a_tm1"].tobytes().translate(None, _ACTIONS))
-    not_finite = [name for name in _FLOATS if not np.isfinite(columns[name]).all()]
-    return [f"no such action as {number}" for number in unknown] + [f"{name} is not finite" for name in not_finite]
-
-
-def _stored(experiences: Experiences) -> tuple[npt.NDArray[Any], ...]:
-    return experiences[:-1]  # in the order of _STORED
-
-
-def _layout(features: int) -> np.dtype[np.void]:
-    """Floats first, so that they are aligned; single bytes after them; then up to the next cache line."""
-    formats = [*[("<f4", (features,))] * len(_STATES), *["<f4"] * len(_NUMBERS), "i1", "u1", "u1"]
-    floats = [0, features, *range(2 * features, 2 * features + len(_NUMBERS))]
-    end = 4 * (2 * features + len(_NUMBERS))
-    lines = -(-(end + len(_ONE)) // _CACHE_LINE_BYTES)
-    return np.dtype(
-        {
-            "names": [*_STATES, *_NUMBERS, *_ONE],
-            "formats": formats,
-            "offsets": [*(4 * at for at in floats), *range(end, end + len(_ONE))],
-            "itemsize": lines * _CACHE_LINE_BYTES,
-        }
-    )
-
-
-def _zeros(rows: int, row_bytes: int) -> npt.NDArray[np.uint8]:
-    """Rows of bytes that begin at cache lines; pages that were never written take no memory."""
-    memory = np.zeros(rows * row_bytes + _CACHE_LINE_BYTES, dtype=np.uint8)
-    skipped = -memory.ctypes.data % _CACHE_LINE_BYTES
-    return memory[skipped : skipped + rows * row_bytes].reshape(rows, row_bytes)
-
-
-def _finite(values: npt.NDArray[np.float32]) -> bool:
-    flat = values.ravel()
-    # One pass without a temporary: a sum of squares is finite only if all are; if it is not, it may have overflowed.
-    return isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
+def _contiguous(columns: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[Any], ...]:
+    """What the passes take, if it was only the order of the memory that they did not like."""
+    wanted = row_type(1)
+    for name, column in zip(_STORED, columns, strict=True):
+        if column.dtype != wanted[name].base or column.ndim != 1 + wanted[name].ndim:
+            raise ValueError(f"{name} is {column.dtype} in {column.ndim} dimensions, not {wanted[name].base}")
+    return tuple(map(np.ascontiguousarray, columns))
