@@ -17,7 +17,8 @@ import onnxruntime
 from drlactors.domain.action import Action
 from drlactors.domain.features import FeatureSchema, Vectors, row
 from drlactors.domain.permission import Rules, best, permitted
-from drlactors.domain.session import Artifact, Progress, Started, State
+from drlactors.domain.progress import Progress
+from drlactors.domain.session import Artifact, Started, State
 from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.inference import RulePolicy, Serving, load_model
 from tests.unit.inference.models import UNSIGNED, sound

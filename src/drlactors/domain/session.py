@@ -12,6 +12,8 @@ from drlactors.domain.decider import Decider
 from drlactors.domain.errors import AlreadyStarted, NothingToAnswer, NothingToRank, NotStarted, SessionOver
 from drlactors.domain.ids import EpisodeId
 from drlactors.domain.permission import Rules, best, permitted
+from drlactors.domain.progress import Progress
+from drlactors.domain.response import Response
 from drlactors.domain.telemetry import Window
 
 
@@ -184,47 +186,6 @@ Event = (
 # State
 
 
-class Past(NamedTuple):
-    """What the windows so far come to: sums, and the most that one of them showed. What was not seen counts for 0."""
-
-    reads: int = 0
-    sent_bytes: int = 0
-    received_bytes: int = 0
-    children: int = 0
-    cpu_s: float = 0.0
-    most_syscalls: int = 0
-    most_changes: int = 0  # files written and deleted
-    most_sent_bytes: int = 0
-    most_received_bytes: int = 0
-    most_children: int = 0
-    most_cpu: float = 0.0
-    most_memory_bytes: float = 0.0
-
-
-class Progress(NamedTuple):
-    """What every window changes; small, because it is made anew for each."""
-
-    seq: int = -1  # the last window recorded or lost
-    decided: int = -1  # the last window that was answered
-    windows: int = 0
-    lost: int = 0
-    elapsed_ms: int = 0
-    syscalls: int = 0
-    changes: int = 0  # files written and deleted
-    connections: int = 0
-    past: Past = Past()
-
-
-class Response(NamedTuple):
-    """What was done about the sample so far."""
-
-    isolation: int = 0  # steps
-    reviews: int = 0
-    final: Action | None = None  # terminate or quarantine, selected and not failed
-    pending: tuple[tuple[int, Action], ...] = ()  # (seq, action) without an answer yet
-    failed: tuple[tuple[int, Action], ...] = ()  # given up on; a late answer still counts
-
-
 class State(NamedTuple):
     started: Started | None = None
     progress: Progress = Progress()
@@ -336,7 +297,7 @@ def _settle(command: Answer | GiveUp, state: State) -> tuple[Event, ...]:
 def evolve(state: State, event: Event) -> State:
     match event:
         case TelemetryRecorded():
-            return State(state.started, _seen(state.progress, event.window), state.response, state.outcome, state.over)
+            return State(state.started, state.progress.after(event.window), state.response, state.outcome, state.over)
         case ActionSelected():
             seq, action, old = event.seq, event.action, state.progress
             progress = Progress(
@@ -350,7 +311,7 @@ def evolve(state: State, event: Event) -> State:
                 old.connections,
                 old.past,
             )
-            response = state.response if action is Action.CONTINUE else _chosen(state.response, seq, action)
+            response = state.response if action is Action.CONTINUE else state.response.with_choice(seq, action)
             return State(state.started, progress, response, state.outcome, state.over)
         case Started():
             return state._replace(started=event)
@@ -358,85 +319,13 @@ def evolve(state: State, event: Event) -> State:
             lost = state.progress.lost + last - first + 1
             return state._replace(progress=state.progress._replace(seq=last, lost=lost))
         case FeedbackReceived(seq=seq, success=success):
-            return state._replace(response=_answered(state.response, seq, success=success))
+            return state._replace(response=state.response.with_answer(seq, success=success))
         case ActionFailed(seq=seq):
-            return state._replace(response=_failed(state.response, seq))
+            return state._replace(response=state.response.with_failure(seq))
         case OutcomeReported(outcome=outcome):
             return state._replace(outcome=outcome)
         case Ended() | SessionLost():
             return state._replace(over=True)
-
-
-def _seen(old: Progress, window: Window) -> Progress:
-    seen, past = window.telemetry, old.past
-    syscalls = seen.syscall_count or 0
-    changes = (seen.file_write_count or 0) + (seen.file_delete_count or 0)
-    sent, received = seen.bytes_sent or 0, seen.bytes_received or 0
-    children, cpu, memory = seen.child_processes or 0, seen.cpu_usage or 0.0, seen.memory_usage or 0.0
-    return Progress(
-        window.seq,
-        old.decided,
-        old.windows + 1,
-        old.lost,
-        old.elapsed_ms + window.window_ms,
-        old.syscalls + syscalls,
-        old.changes + changes,
-        old.connections + (seen.network_connections or 0),
-        # Comparing costs a third of what calling max does.
-        Past(
-            past.reads + (seen.file_read_count or 0),
-            past.sent_bytes + sent,
-            past.received_bytes + received,
-            past.children + children,
-            past.cpu_s + cpu * window.window_ms / 1000,
-            syscalls if syscalls > past.most_syscalls else past.most_syscalls,
-            changes if changes > past.most_changes else past.most_changes,
-            sent if sent > past.most_sent_bytes else past.most_sent_bytes,
-            received if received > past.most_received_bytes else past.most_received_bytes,
-            children if children > past.most_children else past.most_children,
-            cpu if cpu > past.most_cpu else past.most_cpu,
-            memory if memory > past.most_memory_bytes else past.most_memory_bytes,
-        ),
-    )
-
-
-def _chosen(old: Response, seq: int, action: Action) -> Response:
-    return Response(
-        isolation=old.isolation + (action is Action.ISOLATE),
-        reviews=old.reviews + (action is Action.REVIEW),
-        final=action if action.irreversible else old.final,
-        pending=(*old.pending, (seq, action)),
-        failed=old.failed,
-    )
-
-
-def _answered(old: Response, seq: int, *, success: bool) -> Response:
-    """A success stands as chosen, also after it was given up on; a failure is as if it had not been chosen."""
-    waiting = dict(old.pending)
-    given_up = dict(old.failed)
-    settled = old._replace(
-        pending=tuple(entry for entry in old.pending if entry[0] != seq),
-        failed=tuple(entry for entry in old.failed if entry[0] != seq),
-    )
-    if seq in waiting:
-        return settled if success else _undone(settled, waiting[seq])
-    if seq in given_up and success:
-        return _chosen(settled, seq, given_up[seq])._replace(reviews=settled.reviews, pending=settled.pending)
-    return settled
-
-
-def _failed(old: Response, seq: int) -> Response:
-    action = dict(old.pending)[seq]
-    remaining = tuple(entry for entry in old.pending if entry[0] != seq)
-    return _undone(old._replace(pending=remaining, failed=(*old.failed, (seq, action))), action)
-
-
-def _undone(old: Response, action: Action) -> Response:
-    """A review that failed still used up its budget: a person may have been asked."""
-    return old._replace(
-        isolation=old.isolation - (action is Action.ISOLATE),
-        final=None if action is old.final else old.final,
-    )
 
 
 DECIDER: Decider[Command, Event, State] = Decider(decide=decide, evolve=evolve, initial=INITIAL)

@@ -20,7 +20,8 @@ from drlactors.domain.action import Action
 from drlactors.domain.features import COLUMNS, FeatureSchema, Row, Vectors, row
 from drlactors.domain.ids import EpisodeId
 from drlactors.domain.permission import Rules, permitted
-from drlactors.domain.session import DECIDER, INITIAL, Artifact, Record, Response, Start, State
+from drlactors.domain.response import Response
+from drlactors.domain.session import DECIDER, INITIAL, Artifact, Record, Start, State
 from drlactors.domain.telemetry import Window
 
 _ISOLATION = COLUMNS.index("isolation")

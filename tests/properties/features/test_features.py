@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drlactors.domain.features import COLUMNS, DEFAULT_FEATURES, FEATURES, FeatureSchema, row
-from drlactors.domain.session import DECIDER, Progress, Response, State, TelemetryRecorded
+from drlactors.domain.progress import Progress
+from drlactors.domain.response import Response
+from drlactors.domain.session import DECIDER, State, TelemetryRecorded
 from drlactors.domain.telemetry import MAX_COUNT, Telemetry, Window
 
 ABSURD = st.sampled_from([nan, inf, -inf, -1.0, 0.0, -0.0, 5e-324, 1e-300, 1e308, -1e308, 2.0**63, -(2.0**63), 0.5])
