@@ -95,19 +95,21 @@ def compared(ways: Sequence[Way]) -> Iterator[Measurement]:
     """All ways in turn, again and again: what the machine does meanwhile meets each of them."""
     rates: dict[str, list[float]] = {way.name: [] for way in ways}
     reading: dict[str, list[float]] = {way.name: [] for way in ways}
+    worked: dict[str, list[float]] = {way.name: [] for way in ways}
     buffer = ReplayBuffer(FEATURES, seed=0, capacity=SESSIONS * WINDOWS)
     for round_ in range(ROUNDS + 1):
         for way in ways:
             gc.collect()
-            began_s = time.perf_counter()
+            began_s, began_cpu_s = time.perf_counter(), time.process_time()
             recorded = way.read()
             read_s = time.perf_counter()
             learned = experiences(recorded, weights=WEIGHTS, gamma=0.99)
             buffer.extend(learned)
-            done_s = time.perf_counter()
+            done_s, done_cpu_s = time.perf_counter(), time.process_time()
             if round_:  # the first warms caches up
                 rates[way.name].append(len(learned.a_tm1) / (done_s - began_s))
                 reading[way.name].append(len(learned.a_tm1) / (read_s - began_s))
+                worked[way.name].append(len(learned.a_tm1) / (done_cpu_s - began_cpu_s))
     for way in ways:
         measured = rates[way.name]
         beside = [ours / other for ours, other in zip(measured, rates[way.beside or way.name], strict=True)]
@@ -115,7 +117,8 @@ def compared(ways: Sequence[Way]) -> Iterator[Measurement]:
             "name": f"{way.name}, into the buffer",
             "value": median(measured),
             "unit": "experiences/s",
-            "compared_with": f"spread {spread(measured)}; reading alone {median(reading[way.name]):.3g}"
+            "compared_with": f"spread {spread(measured)}; reading alone {median(reading[way.name]):.3g}; "
+            f"{median(worked[way.name]):.3g} a second of our CPU time"
             + (f"; {median(beside):.0f} times {way.beside} ({spread(beside)})" if way.beside else ""),
         }
 
