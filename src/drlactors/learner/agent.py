@@ -29,6 +29,7 @@ class Settings(NamedTuple):
     huber: float = 1.0  # the TD error at which the loss goes from square to linear
     batch: int = 64
     learning_rate: float = 1e-4
+    weight_decay: float = 0.0  # L2: times each weight, added to its gradient
     largest_norm: float = 10.0  # of all gradients together; longer ones are shortened to it
     target_period: int = 1000  # updates for which the target network stays as it is
     epsilon_start: float = 1.0
@@ -109,7 +110,7 @@ class Agent:
                 beta1=0.9,
                 beta2=0.999,
                 lr=self.learning_rate,
-                weight_decay=0.0,
+                weight_decay=self.settings.weight_decay,
                 eps=1e-8,
                 maximize=False,
             )
