@@ -54,6 +54,12 @@ class PrioritisedReplayBuffer(ReplayBuffer):
             slots = np.arange(max(before, self._rows.oldest), self._rows.added) % self.capacity
             self._tree.set(slots, np.full(len(slots), self._highest))
 
+    def clear(self) -> None:
+        """As of the uniform buffer; the highest priority stays what it was."""
+        with self._lock:
+            self._rows.clear()
+            self._tree = SumTree(self.capacity)
+
     def sample(self, batch: int, update: int) -> Batch:
         """One transition from each of ``batch`` equal shares of the sum (appendix B.2.1), with ``weights``.
 

@@ -53,6 +53,11 @@ class ReplayBuffer:
         with self._lock:
             self._rows.extend(experiences)
 
+    def clear(self) -> None:
+        """Forget all; the transitions' numbers go on."""
+        with self._lock:
+            self._rows.clear()
+
     def sample(self, batch: int, update: int) -> Batch:
         """``batch`` transitions, uniformly and with replacement; the same for the same seed, update, and contents.
 

@@ -98,6 +98,10 @@ class Rows:
         self.added += count
         self._size = min(self._size + count, self.capacity)
 
+    def clear(self) -> None:
+        """Forget all; numbers go on."""
+        self._size = 0
+
     def gather(self, drawn: Drawn) -> Batch:
         """The batch of the transitions whose numbers are in ``drawn.batch.indices``."""
         batch = drawn.batch

@@ -87,6 +87,12 @@ class Training:
         """Add whole sessions, as returns over the steps of the settings. Raises what ``ReplayBuffer.extend`` raises."""
         self._buffer.extend(n_step(experiences, self.agent.settings.steps))
 
+    def refill(self, experiences: Experiences, position: int) -> None:
+        """Let the buffer hold these instead, as ``add`` takes them: what the log teaches up to ``position``."""
+        self._buffer.clear()
+        self.add(experiences)
+        self.position = position
+
     def learn(self, updates: int) -> int:
         """Do so many updates, or none while the buffer holds less than a batch; returns how many were done.
 

@@ -136,3 +136,12 @@ def test_threads_add_while_one_samples(buffer, restless_threads):
 def test_fewer_rows_are_the_same_columns():
     assert same(numbered(0, 10).select(slice(2, 5)), numbered(2, 3))
     assert same(numbered(0, 10).select(np.array([2, 3, 4])), numbered(2, 3))
+
+
+def test_a_cleared_buffer_holds_nothing_and_its_numbers_go_on(buffer):
+    buffer.extend(numbered(0, 100))
+    buffer.clear()
+    assert (len(buffer), buffer.added, buffer.faults()) == (0, 100, [])
+    buffer.extend(numbered(100, 50))
+    assert sorted(set(buffer.sample(512, 0).indices.tolist())) == list(range(100, 150))
+    assert (mistaken(buffer.sample(512, 1)), buffer.faults()) == ([], [])
