@@ -1,6 +1,7 @@
 """`drlactors`, `python -m drlactors`: runs one command, and says in one line what went wrong."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -45,9 +46,23 @@ def _failed(error: Exception) -> int:
 
     if isinstance(error, ConfigError):
         return _told(str(error), USAGE)
+    if isinstance(error, ModuleNotFoundError) and error.name and (extra := _extra_with(error.name)):
+        return _told(f"this needs {error.name}, which was not installed: pip install 'drlactors[{extra}]'", FAILED)
     if type(error).__module__.startswith("drlactors."):
         return _told(str(error) or (error.__doc__ or ""), FAILED)  # ours: its text is written for the reader
     return _told(f"{type(error).__name__}: {error} (--debug shows where)", FAILED)
+
+
+def _extra_with(module: str) -> str:
+    """The extra of this package that brings a module; empty when none does."""
+    from importlib.metadata import requires
+
+    wanted = module.partition(".")[0].replace("_", "-")
+    for requirement in requires("drlactors") or ():
+        found = re.match(r"([\w.-]+).*; extra == '?\"?([\w-]+)", requirement)
+        if found and found[1] == wanted:
+            return found[2]
+    return ""
 
 
 def _told(text: str, status: int) -> int:

@@ -68,6 +68,18 @@ def test_the_tree_is_made_anew_each_time():
     assert app() is not app()
 
 
+@pytest.mark.parametrize(("module", "told"), [("torch.nn", "drlactors[learner]"), ("elsewhere", "--debug")])
+def test_what_was_not_installed_is_told_with_how_to_get_it(module, told, monkeypatch, capsys):
+    def fail():
+        raise ModuleNotFoundError(name=module)
+
+    monkeypatch.setitem(COMMANDS, "break", f"{__name__}:missing")
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+    monkeypatch.setattr(sys.modules[__name__], "missing", fail, raising=False)
+    assert run(["break"]) == 1
+    assert told in capsys.readouterr().err
+
+
 def fail() -> None:
     """Break."""
     raise ZeroDivisionError("by nothing")
