@@ -14,10 +14,10 @@ from drlactors.bus.credentials import Credentials
 from drlactors.bus.nats_bus import MAX_MESSAGE_BYTES
 from drlactors.bus.notices import Hook, Notices
 from drlactors.bus.publisher import Message, Publisher
-from drlactors.bus.room import Room
 from drlactors.bus.subjects import ROOT, Subjects
 from drlactors.domain.ids import SessionId
-from drlactors.ports.bus import BusUnreachable, Kind
+from drlactors.ports.bus import BusUnreachable, Kind, TooLarge
+from drlactors.ports.room import Room
 
 UNDER_WAY = 4096
 CLOSE_S = 5.0
@@ -74,11 +74,24 @@ class NatsSandboxLink:
         self._connection.ask(begin())
 
     def send(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "") -> None:
+        self._check_size(data)
+        self._room.take()
+        self._put(kind, session, data, traceparent)
+
+    def offer(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "") -> bool:
+        self._check_size(data)
+        taken = self._room.offer()
+        if taken:
+            self._put(kind, session, data, traceparent)
+        return taken
+
+    def _check_size(self, data: bytes) -> None:
         if len(data) > self._max_message_bytes:
-            raise BusUnreachable(
+            raise TooLarge(
                 f"The message bus takes no message of {len(data)} bytes; {self._max_message_bytes} are allowed."
             )
-        self._room.take()
+
+    def _put(self, kind: Kind, session: SessionId, data: bytes, traceparent: str) -> None:
         subject = self._subjects.inbound(kind, session)
         trace = {"traceparent": traceparent} if traceparent else None
         message = Message(subject, data, f"{self._name}.{next(self._numbers)}", session, trace)

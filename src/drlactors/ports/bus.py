@@ -1,5 +1,6 @@
 """The bus as the actors need it: deliveries in, actions out, dead letters aside."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -36,6 +37,10 @@ class DeadLetter(NamedTuple):
 
 class BusUnreachable(Exception):
     """The message bus cannot be reached."""
+
+
+class TooLarge(BusUnreachable):
+    """A message is larger than the bus takes."""
 
 
 class StreamReplaced(BusUnreachable):
@@ -97,8 +102,13 @@ class SandboxLink(Protocol):
     def send(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "") -> None:
         """Put a message into the stream, in the order of the calls; sent again until the bus has stored it.
 
-        Blocks while too many are under way. Raises BusUnreachable when the bus refuses for good.
+        Blocks while too many are under way. Raises TooLarge, and BusUnreachable when the bus refused an earlier message
+        for good or stores nothing any more.
         """
+        ...
+
+    def offer(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "") -> bool:
+        """Like ``send``, but False at once instead of waiting: the message was not taken."""
         ...
 
     def flush(self, timeout_s: float) -> bool:
@@ -110,3 +120,36 @@ class SandboxLink(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Relay(Protocol):
+    """The bus for a face of it. What it calls, and who calls it, lives on the thread of ``loop``; nothing blocks."""
+
+    loop: AbstractEventLoop
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the bus takes messages now."""
+        ...
+
+    def post(
+        self, kind: Kind, session: SessionId, data: bytes, traceparent: str, settled: Callable[[str], None]
+    ) -> None:
+        """Put a message into the stream. ``settled`` hears "" once it is stored, or why it never will be.
+
+        It is sent again until then. The next message of a session should wait for it: nothing bounds what waits here.
+        """
+        ...
+
+    async def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
+        """Hand each Actions message of a session to ``on_actions``: also those that answer what is posted next.
+
+        A session has one listener.
+        """
+        ...
+
+    async def forget(self, session: SessionId) -> None: ...
+
+    def close(self) -> None:
+        """Disconnect. Blocks; called from another thread."""
+        ...

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from drlactors.domain.ids import SessionId
-from drlactors.ports.bus import BusUnreachable, DeadLetter, Delivery, Kind, StreamReplaced
+from drlactors.ports.bus import BusUnreachable, DeadLetter, Delivery, Kind, StreamReplaced, TooLarge
 
 ROOT = "drl.v1"
 
@@ -111,6 +111,10 @@ class MemoryBus:
             self._stream.append(Stored(self._last, subject, data, traceparent))
             self._changed.notify_all()
 
+    def has_room(self) -> bool:
+        with self._changed:
+            return len(self._stream) < self._max_messages
+
     def add_listener(self, session: SessionId, link: "MemoryLink", on_actions: Callable[[bytes], None]) -> None:
         with self._changed:
             self.remove_listener(session, link)
@@ -193,10 +197,16 @@ class MemoryLink:
 
     def send(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "") -> None:
         if len(data) > self._bus.max_message_bytes:
-            raise BusUnreachable(
+            raise TooLarge(
                 f"The message bus takes no message of {len(data)} bytes; {self._bus.max_message_bytes} are allowed."
             )
         self._bus.store(f"{ROOT}.{kind}.{session}", data, traceparent)
+
+    def offer(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "") -> bool:
+        free = self._bus.has_room()
+        if free:
+            self.send(kind, session, data, traceparent)
+        return free
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - everything is stored at once
         return True

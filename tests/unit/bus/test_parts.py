@@ -15,10 +15,10 @@ from drlactors.bus.client import frame, header, header_block, status
 from drlactors.bus.credentials import Credentials
 from drlactors.bus.credit import Credit
 from drlactors.bus.notices import BusEvent, Notices
-from drlactors.bus.room import Room
 from drlactors.bus.subjects import Subjects
 from drlactors.domain.ids import SessionId
 from drlactors.ports.bus import BusUnreachable, Kind
+from drlactors.ports.room import Room
 
 SUBJECTS = Subjects()
 

@@ -1,4 +1,4 @@
-"""How many messages a sender may have under way."""
+"""How many messages the sender on a link may have under way: shared by all kinds of link."""
 
 import threading
 import time
@@ -31,6 +31,14 @@ class Room:
                 if self._given == given and self._taken >= self._places:
                     raise BusUnreachable(f"The message bus has stored nothing for {self._patience_s:.0f} s.")
             self._taken += 1
+
+    def offer(self) -> bool:
+        """Take a place if one is free. Raises BusUnreachable after a refusal."""
+        with self._changed:
+            self._complain()
+            free = self._taken < self._places
+            self._taken += free
+            return free
 
     def give(self, places: int = 1) -> None:
         with self._changed:
