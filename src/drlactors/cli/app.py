@@ -9,6 +9,7 @@ from cyclopts import App, Parameter, default_name_transform
 COMMANDS = {
     "up": "drlactors.cli.up:up",
     "demo": "drlactors.cli.demo:demo",
+    "learn": "drlactors.cli.learn:learn",
     "sessions": "drlactors.cli.log:sessions",
     "events": "drlactors.cli.log:events",
     "replay": "drlactors.cli.replay:replay",

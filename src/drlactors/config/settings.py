@@ -99,6 +99,11 @@ class Rules(Section):
         return self
 
 
+class Reviews(Section):
+    deadline_s: Annotated[Seconds, LIVE]
+    default: Annotated[Literal["continue", "release", "terminate", "quarantine"], LIVE]
+
+
 class Features(Section):
     names: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_known_features), RESTART]
     missing: Annotated[Share, RESTART]
@@ -142,6 +147,23 @@ class Gate(Section):
     least_effective: Annotated[AtLeastOne, LIVE]
     most_unsupported: Annotated[Share, LIVE]
     resamples: Annotated[int, Field(ge=100, le=100_000), LIVE]
+
+
+class Learner(Section):
+    """The fields of ``actors.learner.Conduct`` and ``learner.learning.Study``, and where and how the process runs."""
+
+    promote: Annotated[Literal["gate", "propose"], RESTART]
+    sessions: Annotated[AtLeastOne, RESTART]
+    updates: Annotated[AtLeastOne, RESTART]
+    step_updates: Annotated[AtLeastOne, RESTART]
+    held_out: Annotated[float, Field(gt=0, lt=1), RESTART]
+    judged_sessions: Annotated[AtLeastOne, RESTART]
+    capacity: Annotated[int, Field(ge=10_000, le=100_000_000), RESTART]
+    positions: Annotated[int, Field(ge=1000, le=1_000_000_000), RESTART]
+    follow_s: Annotated[Seconds, RESTART]
+    nice: Annotated[int, Field(ge=0, le=19), RESTART]
+    folder: Annotated[Text, RESTART]
+    key: Annotated[Text, RESTART]
 
 
 class Dispatch(Section):
@@ -207,10 +229,12 @@ class Settings(Section):
     postgres: Postgres
     sessions: Sessions
     rules: Rules
+    reviews: Reviews
     features: Features
     model: Model
     models: Models
     gate: Gate
+    learner: Learner
     dispatch: Dispatch
     rewards: Rewards
     sandboxes: Sandboxes
