@@ -24,6 +24,12 @@ CREATE INDEX stored_events_session_started_idx ON eventlog.stored_events (origin
 CREATE INDEX stored_events_session_over_idx ON eventlog.stored_events (originator_id)
     WHERE starts_with(topic, 'session.ended:') OR starts_with(topic, 'session.lost:');
 
+-- For the question which reviews are open.
+CREATE INDEX stored_events_review_opened_idx ON eventlog.stored_events (originator_id)
+    WHERE starts_with(topic, 'review.opened:');
+CREATE INDEX stored_events_review_closed_idx ON eventlog.stored_events (originator_id)
+    WHERE starts_with(topic, 'review.closed:');
+
 CREATE TABLE eventlog.notification_tracking (
     application_name text PRIMARY KEY,      -- a reader
     notification_id bigint NOT NULL         -- how far it has come

@@ -37,5 +37,5 @@ class ChronicleActor(DispatchedActor):
         if self._waiting and self._version >= 0:
             self._stored, self._waiting = self._waiting, []
             append = Append(self._stream, self._version, tuple(self._stored), self._line.clock.now_us(), "self")
-            self._line.writer.tell(Store(self.actor_ref, append, (), 0))
+            self._line.writer.tell(Store(self.actor_ref, append, (), 0, acts=True))
             self._version += len(self._stored)

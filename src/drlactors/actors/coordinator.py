@@ -156,7 +156,7 @@ class CoordinatorActor(DispatchedActor):
         traceparent = episode.waiting[-1][1].traceparent
         stream = Stream(Category.EPISODE, episode_id)
         append = Append(stream, episode.version, tuple(events), line.clock.now_us(), causation, traceparent)
-        line.writer.tell(Store(self.actor_ref, append, (), 0))
+        line.writer.tell(Store(self.actor_ref, append, (), 0, acts=True))
 
     def _stored(self, episode_id: EpisodeId) -> None:
         """What was decided is in the log. An idle episode is not kept: its next turn, minutes later, reads it again."""

@@ -7,14 +7,19 @@ from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
 from drlactors.actors.messages import Again, Committed, Ordered, Tick, ToSession
 from drlactors.codec.outbound import Decision, actions
-from drlactors.domain.ids import SessionId
+from drlactors.domain.ids import OrderId, SessionId
+from drlactors.domain.order import ActionOrdered, GiveUpOrder, OrderAnswered, OrderFailed
 from drlactors.domain.session import ActionFailed, ActionSelected, FeedbackReceived, GiveUp, SessionLost
 from drlactors.ports.log import Category, Entry
 
 #: The name under which the log remembers up to where every action was sent and answered.
 NAME = "dispatched"
 
-Key = tuple[SessionId, int]
+#: What the sandbox is told.
+CHOICES = (ActionSelected, ActionOrdered)
+
+#: A session, and the window that its policy acted on, or the order that was given.
+Key = tuple[SessionId, int | OrderId]
 
 
 class Pending(NamedTuple):
@@ -66,7 +71,8 @@ class DispatcherActor(DispatchedActor):
             session = SessionId(entry.stream.id)
             decisions = []
             for decision in _decisions(entry):
-                if not decision.event.action.carried_out or self._admit((session, decision.event.seq), entry, decision):
+                key = _key(session, decision)
+                if key is None or self._admit(key, entry, decision):
                     decisions.append(decision)
             if decisions:
                 yield session, actions(session, decisions)
@@ -77,10 +83,10 @@ class DispatcherActor(DispatchedActor):
         """Strike off what was answered, given up, or has nobody left to answer it."""
         for event in entry.events:
             match event:
-                case FeedbackReceived(seq=seq) | ActionFailed(seq=seq):
-                    self._pending.pop((session, seq), None)
-                    self._held.pop((session, seq), None)
-                    if isinstance(event, FeedbackReceived):
+                case FeedbackReceived(seq=name) | ActionFailed(seq=name) | OrderAnswered(name) | OrderFailed(name):
+                    self._pending.pop((session, name), None)
+                    self._held.pop((session, name), None)
+                    if isinstance(event, FeedbackReceived | OrderAnswered):
                         self._line.observer.feedback(event.success)
                 case SessionLost():
                     for waiting in (self._pending, self._held):
@@ -129,14 +135,22 @@ class DispatcherActor(DispatchedActor):
             yield key[0], actions(key[0], [decision])
 
     def _give_up(self, key: Key, pending: Pending, reason: str) -> None:
-        session, seq = key
+        session, name = key
+        attempts = pending.decision.attempt
+        given_up = GiveUp(name, attempts, reason) if isinstance(name, int) else GiveUpOrder(name, attempts, reason)
         self._line.observer.failed()
-        self._line.supervisor.tell(
-            ToSession(session, Ordered(GiveUp(seq=seq, attempts=pending.decision.attempt, reason=reason)))
-        )
+        self._line.supervisor.tell(ToSession(session, Ordered(given_up)))
 
 
 def _decisions(entry: Entry) -> Iterator[Decision]:
     for version, event in enumerate(entry.events, start=entry.first_version):
-        if isinstance(event, ActionSelected):
+        if isinstance(event, CHOICES):
             yield Decision(version, entry.at_us, event)
+
+
+def _key(session: SessionId, decision: Decision) -> Key | None:
+    """By what an answer names it; None for going on, which nobody answers."""
+    event = decision.event
+    if isinstance(event, ActionOrdered):
+        return session, event.order
+    return (session, event.seq) if event.action.carried_out else None

@@ -11,6 +11,7 @@ from drlactors.codec import outbound
 from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered
 from drlactors.domain.features import FeatureSchema, Vectors
 from drlactors.domain.permission import Rules
+from drlactors.domain.review import Ruling
 from drlactors.domain.session import Ended, OutcomeReported, SessionLost, Started
 from drlactors.ports.bus import Bus, Delivery
 from drlactors.ports.clock import Clock
@@ -47,6 +48,8 @@ class Limits(NamedTuple):
     failures_before_dead_letter: int
     backoff_initial_s: float
     backoff_max_s: float
+    review_deadline_s: float  # how long a person has
+    review_default: Ruling  # when nobody answers in time
 
 
 class Line:
@@ -56,6 +59,7 @@ class Line:
     writer: Ref
     dispatcher: Ref
     coordinator: Ref
+    reviewer: Ref
     supervisor: Ref
     chronicle: Ref
     shadows: Shadows | None = None  # while there is a candidate
@@ -89,13 +93,15 @@ class Line:
         #: By the name under which the log remembers it: up to where a follower needs no entry again.
         self.followers: dict[str, Callable[[], int]] = {}
 
-    def follow(self, entries: list[Entry]) -> None:
-        """Show new entries to those who follow the log."""
+    def follow(self, entries: list[Entry], acting: list[Entry]) -> None:
+        """Show new entries to those who follow the log; ``acting``: those of them with more than windows in them."""
         if entries:
             self.dispatcher.tell(Committed(entries))
-            lives = [entry for entry in entries if isinstance(entry.events[-1], LIFE)]
+        if acting:
+            lives = [entry for entry in acting if isinstance(entry.events[-1], LIFE)]
             if lives:
                 self.coordinator.tell(Committed(lives))
+            self.reviewer.tell(Committed(acting))
 
     def marks(self, consumer: str) -> dict[str, int]:
         """Up to where everybody needs nothing again, by the names under which the log remembers it."""

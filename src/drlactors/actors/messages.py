@@ -26,6 +26,12 @@ class Recalled(NamedTuple):
     sessions: dict[Stream, int]  # with when each one's last entry was decided, microseconds since 1970
 
 
+class Reopened(NamedTuple):
+    """To the reviewer, before it hears of anything else: the reviews that are open by the log."""
+
+    streams: list[Stream]
+
+
 class Arrived(NamedTuple):
     """To a session: a message that was understood."""
 
@@ -71,6 +77,7 @@ class Store(NamedTuple):
     append: Append
     settles: tuple[Arrived, ...]
     windows: int
+    acts: bool  # whether it holds anything but windows and going on
 
 
 class Stale(NamedTuple):

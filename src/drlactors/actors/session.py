@@ -218,6 +218,7 @@ class SessionActor(DispatchedActor):
         if group is None or group.number != ranked.group:
             return  # forgotten when it started over; its messages are waiting again
         decide, evolve, state = DECIDER.decide, DECIDER.evolve, self._state
+        acts = bool(ranked.because)
         for index, seq in enumerate(group.seqs):
             expected, because = ranked.because.get(index, (None, ()))
             for selected in decide(
@@ -232,7 +233,7 @@ class SessionActor(DispatchedActor):
                 state = evolve(state, event)
                 group.events.append(event)
         self._state, self._group = state, None
-        self._store(group.events, tuple(group.arrived), len(group.seqs))
+        self._store(group.events, tuple(group.arrived), len(group.seqs), acts=acts)
 
     # Single commands
 
@@ -259,18 +260,18 @@ class SessionActor(DispatchedActor):
         else:
             self._state = state
             if events:
-                self._store(events, arrived, 0)
+                self._store(events, arrived, 0, acts=True)
             else:
                 self._line.settle(tuple(one.sequence for one in arrived))
         self._handling.clear()
 
-    def _store(self, events: list[Event], arrived: tuple[Arrived, ...], windows: int) -> None:
+    def _store(self, events: list[Event], arrived: tuple[Arrived, ...], windows: int, *, acts: bool) -> None:
         line = self._line
         causation, traceparent = (f"bus:{arrived[0].sequence}", arrived[0].traceparent) if arrived else ("self", "")
         append = Append(self._stream, self._version, tuple(events), line.clock.now_us(), causation, traceparent)
         self._version += len(events)
         self._presence.over = self._state.over
-        line.writer.tell(Store(self.actor_ref, append, arrived, windows))
+        line.writer.tell(Store(self.actor_ref, append, arrived, windows, acts))
         if self._version - self._remembered >= line.limits.snapshot_every_events:
             self._remember()
 

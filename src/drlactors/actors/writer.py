@@ -77,6 +77,7 @@ class WriterActor(DispatchedActor):
         if positions is None:
             return  # stopping, and the log is away: what is not settled will be delivered again
         entries: list[Entry] = []
+        acting: list[Entry] = []
         settled: list[int] = []
         windows = events = 0
         for store, position in zip(stores, positions, strict=True):
@@ -86,7 +87,10 @@ class WriterActor(DispatchedActor):
                 line.observer.conflict()
                 store.reply_to.tell(Stale(store.append.stream, store.settles))
                 continue
-            entries.append(Entry(position, stream, after + 1, stored, at_us, causation, traceparent))
+            entry = Entry(position, stream, after + 1, stored, at_us, causation, traceparent)
+            entries.append(entry)
+            if store.acts:
+                acting.append(entry)
             windows += store.windows
             events += len(stored)
             settled += [arrived.sequence for arrived in store.settles]
@@ -95,7 +99,7 @@ class WriterActor(DispatchedActor):
             line.bus.trim(marks[self._consumer])
         line.observer.appended(len(entries), events, line.clock.monotonic_s() - began_s)
         line.observer.windows(windows)
-        line.follow(entries)
+        line.follow(entries, acting)
 
     def _marks(self, now_s: float) -> dict[str, int]:
         """How far everybody has come, now and then: a mark that lags only means that more comes again after a crash."""

@@ -11,7 +11,8 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 
 from drlactors.domain import session
-from drlactors.domain.ids import EpisodeId, SessionId, episode_of, spelled
+from drlactors.domain.ids import EpisodeId, OrderId, SessionId, episode_of, spelled
+from drlactors.domain.order import AnswerOrder
 from drlactors.domain.permission import Rules
 from drlactors.domain.session import Artifact, Command, EndReason, LossCause, Outcome
 from drlactors.domain.telemetry import MAX_CHARACTERS, MAX_COUNT, MAX_ENTRIES, Telemetry, Window
@@ -162,10 +163,20 @@ def _feedback(message: feedback_pb2.Feedback, session_id: SessionId) -> Inbound:
         raise Malformed(f"action_id {_text(message.action_id)!r} is no action of this session")
     if message.seq > MAX_SEQ:
         raise Malformed(f"seq {message.seq}: 0 to {MAX_SEQ} are allowed")
-    answer = session.Answer(
-        seq=message.seq, success=message.success, outcome=_text(message.outcome), message=_text(message.message)
-    )
+    said = message.success, _text(message.outcome), _text(message.message)
+    order = _order(message.action_id.partition(":")[2])
+    answer = session.Answer(message.seq, *said) if order is None else AnswerOrder(order, *said)
     return Inbound(_sandbox(message.sandbox_id), (answer,))
+
+
+def _order(name: str) -> OrderId | None:
+    """The order that an action's id names; one of the policy's ends with a number."""
+    if len(name) != 36:
+        return None
+    try:
+        return OrderId(UUID(name))
+    except ValueError as error:
+        raise Malformed(f"action_id ends with {_text(name)!r}, which is no order") from error
 
 
 def _episode(message: episode_pb2.Episode, subject_session: SessionId, rules: Rules) -> Inbound:

@@ -34,12 +34,14 @@ class Instruction(NamedTuple):
     policy: str
     values: tuple[float, ...]
     because: tuple[str, ...]
+    undoes: int | None = None  # the seq of an action that is taken back
 
 
 class Instructions(NamedTuple):
     instructions: tuple[Instruction, ...]
     refusals: tuple[tuple[str, str], ...]  # (about, reason)
     warnings: tuple[str, ...]
+    lost: tuple[tuple[int, int], ...] = ()  # (first, last) of windows that nothing will answer
 
 
 def windows(session: SessionId, sandbox: str, seen: Iterable[Window]) -> bytes:
@@ -120,9 +122,11 @@ def instructions(data: bytes) -> Instructions:
                 decision.policy,
                 tuple(decision.q_values),
                 tuple(decision.rationale),
+                decision.undoes if decision.HasField("undoes") else None,
             )
             for decision in message.decisions
         ),
         tuple((refusal.about, refusal.reason) for refusal in message.refusals),
         tuple(message.warnings),
+        tuple((loss.first_seq, loss.last_seq) for loss in message.lost),
     )

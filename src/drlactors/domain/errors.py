@@ -48,6 +48,18 @@ class NoVerdict(Refused):
     """A person's verdict on an artifact is malicious or benign."""
 
 
+class NoReview(Refused):
+    """Nothing is known of this review: no session has asked for it."""
+
+
+class AlreadyDecided(Refused):
+    """A person has decided this review. To change the verdict, correct its episode."""
+
+
+class NotDecided(Refused):
+    """The review waits for a person, or for its deadline."""
+
+
 class NotTrained(Refused):
     """Nothing is known of this model: it has to be entered first."""
 

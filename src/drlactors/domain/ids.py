@@ -9,8 +9,11 @@ EpisodeId = NewType("EpisodeId", UUID)
 InstanceId = NewType("InstanceId", UUID)
 ModelId = NewType("ModelId", UUID)
 RegistryId = NewType("RegistryId", UUID)
+ReviewId = NewType("ReviewId", UUID)
+OrderId = NewType("OrderId", UUID)
 
 _EPISODES = UUID("5b0e4f3e-6d1c-5c1a-9b0a-6f6b5f0d7f10")
+_REVIEWS = UUID("7a1d9a52-0c4e-5e0f-8d52-91f3c6f0b7e4")
 _MODELS = UUID("3f6f1c0e-93d1-5a8e-8a5b-2d1b7c9e4a60")
 #: A log has one registry of models.
 REGISTRY = RegistryId(UUID("c2a4f1d8-6a37-5b1d-9e0f-8d5c3b7a1e90"))
@@ -24,6 +27,16 @@ def episode_of(session: SessionId) -> EpisodeId:
 def model_of(sha256: str) -> ModelId:
     """The model of an ONNX file with this digest."""
     return ModelId(uuid5(_MODELS, sha256))
+
+
+def review_of(session: SessionId, seq: int) -> ReviewId:
+    """The review that a session asks for at a window: the same one however often that is read."""
+    return ReviewId(uuid5(_REVIEWS, f"{session}:{seq}"))
+
+
+def order_of(review: ReviewId, ruling: str) -> OrderId:
+    """The order that follows from one of a review's rulings."""
+    return OrderId(uuid5(review, ruling))
 
 
 @lru_cache(16_384)

@@ -31,7 +31,7 @@ class Rules(NamedTuple):
 def permitted(state: State) -> int:
     """The mask of permitted actions: bit n stands for action n. Going on is always permitted."""
     started, progress, response = state.started, state.progress, state.response
-    if started is None or state.over or response.final is not None:
+    if started is None or state.over or response.final is not None or response.released:
         return _CONTINUE
     rules = started.rules
     mask = _CONTINUE

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from drlactors.domain.action import Action
+from drlactors.domain.ids import OrderId
+from drlactors.domain.order import ActionOrdered, Standing, standing
 
 
 class Response(NamedTuple):
@@ -13,14 +15,15 @@ class Response(NamedTuple):
     final: Action | None = None  # terminate or quarantine, selected and not failed
     pending: tuple[tuple[int, Action], ...] = ()  # (seq, action) without an answer yet
     failed: tuple[tuple[int, Action], ...] = ()  # given up on; a late answer still counts
+    orders: tuple[Standing, ...] = ()  # all of them
+    released: bool = False  # by a person: nothing more is done about it
 
     def with_choice(self, seq: int, action: Action) -> "Response":
-        return Response(
+        return self._replace(
             isolation=self.isolation + (action is Action.ISOLATE),
             reviews=self.reviews + (action is Action.REVIEW),
             final=action if action.irreversible else self.final,
             pending=(*self.pending, (seq, action)),
-            failed=self.failed,
         )
 
     def with_answer(self, seq: int, *, success: bool) -> "Response":
@@ -32,7 +35,7 @@ class Response(NamedTuple):
             failed=tuple(entry for entry in self.failed if entry[0] != seq),
         )
         if seq in waiting:
-            return settled if success else settled._without(waiting[seq])
+            return settled if success else settled._without(waiting[seq], int(waiting[seq] is Action.ISOLATE))
         if seq in given_up and success:
             return settled.with_choice(seq, given_up[seq])._replace(reviews=settled.reviews, pending=settled.pending)
         return settled
@@ -40,11 +43,39 @@ class Response(NamedTuple):
     def with_failure(self, seq: int) -> "Response":
         action = dict(self.pending)[seq]
         remaining = tuple(entry for entry in self.pending if entry[0] != seq)
-        return self._replace(pending=remaining, failed=(*self.failed, (seq, action)))._without(action)
+        return self._replace(pending=remaining, failed=(*self.failed, (seq, action)))._without(
+            action, int(action is Action.ISOLATE)
+        )
 
-    def _without(self, action: Action) -> "Response":
+    def _without(self, action: Action, steps: int) -> "Response":
         """A review that failed still used up its budget: a person may have been asked."""
         return self._replace(
-            isolation=self.isolation - (action is Action.ISOLATE),
+            isolation=max(0, self.isolation - steps),
             final=None if action is self.final else self.final,
+        )
+
+    # Orders
+
+    def order(self, order: OrderId) -> Standing | None:
+        return next((one for one in self.orders if one.order == order), None)
+
+    def with_order(self, event: ActionOrdered) -> "Response":
+        given = standing(event)
+        return self._replace(orders=(*self.orders, given), released=self.released or event.releases)._with(given)
+
+    def with_order_settled(self, order: OrderId, *, success: bool) -> "Response":
+        """As with a choice: a failure is as if it had not been given, and a late success counts."""
+        before = self.order(order)
+        if before is None:
+            return self
+        after = before._replace(waits=False, stands=success)
+        settled = self._replace(orders=tuple(after if one is before else one for one in self.orders))
+        if before.stands == after.stands:
+            return settled
+        return settled._with(after) if success else settled._without(before.action, before.steps)
+
+    def _with(self, given: Standing) -> "Response":
+        return self._replace(
+            isolation=max(0, self.isolation + given.steps),
+            final=given.action if given.action.irreversible else self.final,
         )

@@ -11,6 +11,7 @@ from drlactors.domain.action import Action
 from drlactors.domain.decider import Decider
 from drlactors.domain.errors import AlreadyStarted, NothingToAnswer, NothingToRank, NotStarted, SessionOver
 from drlactors.domain.ids import EpisodeId
+from drlactors.domain.order import ActionOrdered, AnswerOrder, GiveUpOrder, Order, OrderAnswered, OrderFailed
 from drlactors.domain.permission import Rules, best, permitted
 from drlactors.domain.progress import Progress
 from drlactors.domain.response import Response
@@ -107,7 +108,7 @@ class Lapse(NamedTuple):
     silent_ms: int
 
 
-Command = Start | Record | Lose | Select | Answer | GiveUp | Report | End | Lapse
+Command = Start | Record | Lose | Select | Answer | GiveUp | Report | End | Lapse | Order | AnswerOrder | GiveUpOrder
 
 
 # Events: their fields are a stored format
@@ -180,6 +181,9 @@ Event = (
     | OutcomeReported
     | Ended
     | SessionLost
+    | ActionOrdered
+    | OrderAnswered
+    | OrderFailed
 )
 
 
@@ -214,6 +218,10 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             return ()
         case Answer() | GiveUp():
             return _settle(command, state)
+        case AnswerOrder() | GiveUpOrder():
+            return _settle_order(command, state)
+        case Order(order=order) if state.response.order(order) is not None:
+            return ()
         case Lapse() | End() if state.over:
             return ()
         case Report(outcome=outcome) if state.outcome is outcome:
@@ -235,6 +243,10 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             return (Ended(reason=reason),)
         case Lapse(silent_ms=silent_ms):
             return (SessionLost(silent_ms=silent_ms),)
+        case Order() if state.progress.decided < 0:
+            raise NothingToAnswer
+        case Order(order, action, undoes, releases, policy, why):
+            return (ActionOrdered(order, state.progress.decided, action, undoes, releases, policy, why),)
 
 
 def _timed(window: Window, started: Started) -> Window:
@@ -291,6 +303,19 @@ def _settle(command: Answer | GiveUp, state: State) -> tuple[Event, ...]:
             return (ActionFailed(seq=seq, attempts=attempts, reason=reason),) if waits else ()
 
 
+def _settle_order(command: AnswerOrder | GiveUpOrder, state: State) -> tuple[Event, ...]:
+    given = state.response.order(command.order)
+    if given is None:
+        raise NothingToAnswer
+    match command:
+        case AnswerOrder(order, success, outcome, message) if given.waits or (success and not given.stands):
+            return (OrderAnswered(order, success, outcome, message),)
+        case GiveUpOrder(order, attempts, reason) if given.waits:
+            return (OrderFailed(order, attempts, reason),)
+        case _:
+            return ()  # answered before
+
+
 # Evolve
 
 
@@ -326,6 +351,12 @@ def evolve(state: State, event: Event) -> State:
             return state._replace(outcome=outcome)
         case Ended() | SessionLost():
             return state._replace(over=True)
+        case ActionOrdered():
+            return state._replace(response=state.response.with_order(event))
+        case OrderAnswered(order=order, success=success):
+            return state._replace(response=state.response.with_order_settled(order, success=success))
+        case OrderFailed(order=order):
+            return state._replace(response=state.response.with_order_settled(order, success=False))
 
 
 DECIDER: Decider[Command, Event, State] = Decider(decide=decide, evolve=evolve, initial=INITIAL)

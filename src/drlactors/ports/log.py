@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, cast
 from uuid import UUID
 
-from drlactors.domain import episode, instance, model, registry, session
+from drlactors.domain import episode, instance, model, registry, review, session
 
-Event = session.Event | episode.Event | instance.Event | model.Event | registry.Event
+Event = session.Event | episode.Event | instance.Event | model.Event | registry.Event | review.Event
 
 
 class Category(StrEnum):
@@ -18,6 +18,7 @@ class Category(StrEnum):
     INSTANCE = "instance"
     MODEL = "model"
     REGISTRY = "registry"
+    REVIEW = "review"
 
 
 class Stream(NamedTuple):
@@ -75,6 +76,11 @@ class Entry(NamedTuple):
         """The events of an entry in the registry's stream: there are no others in one."""
         return cast(tuple[registry.Event, ...], self.events)
 
+    @property
+    def of_review(self) -> tuple[review.Event, ...]:
+        """The events of an entry in a review's stream: there are no others in one."""
+        return cast(tuple[review.Event, ...], self.events)
+
 
 class Snapshot(NamedTuple):
     version: int
@@ -127,6 +133,10 @@ class EventLog(Protocol):
 
     def open_sessions(self) -> dict[Stream, int]:
         """The sessions that were started and neither ended nor lost, each with when its last entry was decided (us)."""
+        ...
+
+    def open_reviews(self) -> list[Stream]:
+        """The reviews that were opened and not closed, in no order."""
         ...
 
     def head(self) -> int:

@@ -7,7 +7,7 @@ by one, an upcaster from the old version is added, and ``eventstore/`` gets a go
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from drlactors.domain import episode, instance, model, registry, session
+from drlactors.domain import episode, instance, model, order, registry, review, session
 from drlactors.ports.log import Category, Event, EventUnreadable
 
 #: Takes the fields of one version as they were stored, gives those of the next.
@@ -61,6 +61,9 @@ CATALOGUE = Catalogue(
         Kind("session.outcome-reported", 1, session.OutcomeReported),
         Kind("session.ended", 1, session.Ended),
         Kind("session.lost", 1, session.SessionLost),
+        Kind("session.action-ordered", 1, order.ActionOrdered),
+        Kind("session.order-answered", 1, order.OrderAnswered),
+        Kind("session.order-failed", 1, order.OrderFailed),
         Kind("episode.stage-entered", 1, episode.StageEntered),
         Kind("episode.stage-concluded", 1, episode.StageConcluded),
         Kind("episode.completed", 1, episode.EpisodeCompleted),
@@ -79,6 +82,10 @@ CATALOGUE = Catalogue(
         Kind("registry.model-withdrawn", 1, registry.ModelWithdrawn),
         Kind("registry.charge-passed", 1, registry.ChargePassed),
         Kind("registry.charge-returned", 1, registry.ChargeReturned),
+        Kind("review.opened", 1, review.ReviewOpened),
+        Kind("review.decided", 1, review.ReviewDecided),
+        Kind("review.lapsed", 1, review.ReviewLapsed),
+        Kind("review.closed", 1, review.ReviewClosed),
     ),
     upcasters={},
 )

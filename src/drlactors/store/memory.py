@@ -9,7 +9,7 @@ from eventsourcing.popo import POPOProcessRecorder
 from drlactors.store.batch import stream_of
 from drlactors.store.catalogue import CATALOGUE, Catalogue
 from drlactors.store.row_log import RowLog
-from drlactors.store.rows import OVER, STARTED, Place, StoredSnapshot
+from drlactors.store.rows import CLOSED, OPENED, OVER, STARTED, Place, StoredSnapshot
 
 
 class MemoryRecorder(POPOProcessRecorder):
@@ -41,11 +41,17 @@ class MemoryRecorder(POPOProcessRecorder):
         return [self._numbered(row) for row in stored]
 
     def open_sessions(self) -> list[UUID]:
+        return self._begun(STARTED, OVER)
+
+    def open_reviews(self) -> list[UUID]:
+        return self._begun(OPENED, CLOSED)
+
+    def _begun(self, begins: str, over: tuple[str, ...]) -> list[UUID]:
         begun: dict[UUID, None] = {}
         for row in self._stored_events:
-            if row.topic.startswith(STARTED):
+            if row.topic.startswith(begins):
                 begun[stream_of(row)] = None
-            elif row.topic.startswith(OVER):
+            elif row.topic.startswith(over):
                 begun.pop(stream_of(row), None)
         return list(begun)
 

@@ -15,7 +15,7 @@ from psycopg.rows import DictRow, tuple_row
 from drlactors.store import arrays
 from drlactors.store.batch import stream_of
 from drlactors.store.connections import SCHEMA, Connections
-from drlactors.store.rows import OVER, STARTED, Place, StoredSnapshot
+from drlactors.store.rows import CLOSED, OPENED, OVER, STARTED, Place, StoredSnapshot
 
 #: Up to here one call is faster than COPY.
 MAX_CALL_ROWS = 1_000
@@ -54,13 +54,18 @@ _OF_STREAM = (
     f"SELECT {_COLUMNS} FROM {_TABLE} WHERE originator_id = %b AND originator_version > %b "
     "ORDER BY originator_version LIMIT %b"
 ).encode()
-# The conditions are those of the indexes, word by word.
-_OPEN = (
-    f"SELECT originator_id FROM {_TABLE} AS begun WHERE starts_with(topic, '{STARTED}') AND NOT EXISTS (SELECT "
-    f"FROM {_TABLE} WHERE originator_id = begun.originator_id AND ("
-    + " OR ".join(f"starts_with(topic, '{name}')" for name in OVER)
-    + "))"
-).encode()
+
+
+def _begun(begins: str, over: tuple[str, ...]) -> bytes:
+    """Streams that have begun and are not over. The conditions are those of the indexes, word by word."""
+    ends = " OR ".join(f"starts_with(topic, '{name}')" for name in over)
+    return (
+        f"SELECT originator_id FROM {_TABLE} AS begun WHERE starts_with(topic, '{begins}') AND NOT EXISTS (SELECT "
+        f"FROM {_TABLE} WHERE originator_id = begun.originator_id AND ({ends}))"
+    ).encode()
+
+
+_OPEN_SESSIONS, _OPEN_REVIEWS = _begun(STARTED, OVER), _begun(OPENED, CLOSED)
 _HEAD = f"SELECT coalesce(max(notification_id), 0) FROM {_TABLE}".encode()
 _READER = f"SELECT notification_id FROM {SCHEMA}.notification_tracking WHERE application_name = %s".encode()
 _SAVE_SNAPSHOT = (
@@ -127,8 +132,10 @@ class CopyRecorder(PostgresProcessRecorder):
         return self._select(_OF_STREAM, (*place, limit))
 
     def open_sessions(self) -> list[UUID]:
-        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-            return [stream for (stream,) in cursor.execute(_OPEN, binary=True)]
+        return self._streams(_OPEN_SESSIONS)
+
+    def open_reviews(self) -> list[UUID]:
+        return self._streams(_OPEN_REVIEWS)
 
     def head(self) -> int:
         head: int = self._one(_HEAD, ())[0]
@@ -151,6 +158,10 @@ class CopyRecorder(PostgresProcessRecorder):
 
     def close(self) -> None:
         self._connections.close()
+
+    def _streams(self, query: bytes) -> list[UUID]:
+        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            return [stream for (stream,) in cursor.execute(query, binary=True)]
 
     def _select(self, query: bytes, parameters: Iterable[object]) -> list[Notification]:
         with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:

@@ -81,6 +81,9 @@ class RowLog:
                 last[Stream(Category.SESSION, stream_of(row))] = self._mapper.at_us(row)
         return last
 
+    def open_reviews(self) -> list[Stream]:
+        return [Stream(Category.REVIEW, found) for found in self._reach(self._rows.open_reviews)]
+
     def head(self) -> int:
         return self._reach(self._rows.head)
 

@@ -8,6 +8,8 @@ from eventsourcing.persistence import Notification, StoredEvent
 
 #: How the topics of the rows begin in which a session begins, and is over: each of these events is alone in its row.
 STARTED, OVER = "session.started:", ("session.ended:", "session.lost:")
+#: And those in which a review begins, and is over.
+OPENED, CLOSED = "review.opened:", ("review.closed:",)
 
 
 class Place(NamedTuple):
@@ -51,6 +53,10 @@ class Rows(Protocol):
 
     def open_sessions(self) -> list[UUID]:
         """The streams that hold a row of ``STARTED`` and none of ``OVER``."""
+        ...
+
+    def open_reviews(self) -> list[UUID]:
+        """The streams that hold a row of ``OPENED`` and none of ``CLOSED``."""
         ...
 
     def head(self) -> int: ...

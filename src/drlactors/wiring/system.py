@@ -20,7 +20,9 @@ from drlactors.actors.dispatcher import DispatcherActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
-from drlactors.actors.messages import Deliveries, Recalled, Tick
+from drlactors.actors.messages import Deliveries, Recalled, Reopened, Tick
+from drlactors.actors.reviewer import NAME as REVIEWED
+from drlactors.actors.reviewer import ReviewerActor
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
 from drlactors.bus.nats_bus import NatsBus
@@ -34,6 +36,7 @@ from drlactors.domain.features import FeatureSchema
 from drlactors.domain.ids import InstanceId
 from drlactors.domain.instance import ConfigurationReloaded
 from drlactors.domain.permission import Rules
+from drlactors.domain.review import Ruling
 from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery, StreamReplaced
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
@@ -43,6 +46,8 @@ from drlactors.wiring.succession import Succession
 _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
 #: How often deadlines are looked at. A retry is due after seconds, a gap after half of one.
 TICK_S = 0.1
+#: How often answers to reviews are looked for: a person who gave one waits for what comes of it.
+REVIEWS_S = 0.25
 #: At 1,000 windows/s these halve the cost of a window (fewer, larger batches and commits) for 1 ms of latency.
 MAIN_PAUSE_S, COMMIT_PAUSE_S = 0.0005, 0.001
 #: Objects made and not freed, then collections of each generation, until the next older one is looked through.
@@ -155,6 +160,7 @@ class System:
         self.succession = Succession(settings, schema, log, clock)
         self.serving = self.succession.serving
         self._start_actors(stack, line, consumer)
+        line.reviewer.tell(Reopened(log.open_reviews()))
         catch_up(line)
         line.supervisor.tell(Recalled(log.open_sessions()))
         stack.callback(self._drain, consumer)
@@ -173,10 +179,12 @@ class System:
         line.inference = InferenceActor.start(line, self.serving)
         line.dispatcher = DispatcherActor.start(line)
         line.coordinator = CoordinatorActor.start(line)
+        line.reviewer = ReviewerActor.start(line)
         instance = InstanceId(uuid5(_INSTANCES, self.settings.server.instance))
         line.chronicle = ChronicleActor.start(line, instance)
         line.main.every(TICK_S, line.supervisor, Tick())
         line.main.every(TICK_S, line.dispatcher, Tick())
+        line.main.every(REVIEWS_S, line.reviewer, Tick())
 
         def end() -> None:
             line.stopping.set()
@@ -265,14 +273,17 @@ def limits(settings: Settings) -> Limits:
         failures_before_dead_letter=supervisor.max_failures,
         backoff_initial_s=supervisor.backoff_initial_s,
         backoff_max_s=supervisor.backoff_max_s,
+        review_deadline_s=settings.reviews.deadline_s,
+        review_default=Ruling(settings.reviews.default),
     )
 
 
 def catch_up(line: Line) -> None:
     """Show the followers what they have not seen since the system ran last."""
-    after = min(line.log.position(DISPATCHED), line.log.position(COORDINATED))
+    after = min(line.log.position(name) for name in (DISPATCHED, COORDINATED))
+    after = min(after, line.log.position(REVIEWED) or after)  # a log older than reviews is not asked about its past
     while entries := line.log.read(after, 1000):
-        line.follow(entries)
+        line.follow(entries, entries)
         after = entries[-1].position
 
 

@@ -8,9 +8,9 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from drlactors.domain import episode, instance, model, registry, session
+from drlactors.domain import episode, instance, model, order, registry, review, session
 from drlactors.domain.action import Action
-from drlactors.domain.ids import EpisodeId, SessionId
+from drlactors.domain.ids import EpisodeId, OrderId, SessionId
 from drlactors.domain.permission import Rules
 from drlactors.domain.session import Artifact, EndReason, LossCause, Outcome
 from drlactors.ports.log import Append, Event, Stream
@@ -33,6 +33,11 @@ SAMPLES: tuple[Event, ...] = (
     session.OutcomeReported(Outcome.MALICIOUS, "encrypted 40 files"),
     session.Ended(EndReason.TERMINATED),
     session.SessionLost(30_000),
+    order.ActionOrdered(
+        OrderId(OTHER_ID), 9, Action.CONTINUE, order.Undone(7, Action.REVIEW), True, "person:ann", "an installer"
+    ),
+    order.OrderAnswered(OrderId(OTHER_ID), True, "resumed", ""),
+    order.OrderFailed(OrderId(OTHER_ID), 4, "no answer within 5 s"),
     episode.StageEntered(2, SessionId(OTHER_ID), ARTIFACT),
     episode.StageConcluded(2, SessionId(OTHER_ID), None),
     episode.EpisodeCompleted(episode.Verdict.FALSE_NEGATIVE),
@@ -58,6 +63,12 @@ SAMPLES: tuple[Event, ...] = (
     registry.ModelWithdrawn("ab" * 32),
     registry.ChargePassed(4, "ab" * 32, "", "rules-1", model.Authority.GATE, "gate", ""),
     registry.ChargeReturned(5, "", "ab" * 32, "ann", "it stops backups"),
+    review.ReviewOpened(
+        SessionId(OTHER_ID), 7, EpisodeId(OTHER_ID), ARTIFACT, Action.QUARANTINE, AT_US, review.Ruling.CONTINUE
+    ),
+    review.ReviewDecided(review.Ruling.RELEASE, "ann", "an installer", True),
+    review.ReviewLapsed(review.Ruling.CONTINUE),
+    review.ReviewClosed(),
 )
 
 

@@ -16,7 +16,8 @@ from drlactors.actors.dispatcher import DispatcherActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
-from drlactors.actors.messages import Deliveries, Recalled, Tick
+from drlactors.actors.messages import Deliveries, Recalled, Reopened, Tick
+from drlactors.actors.reviewer import ReviewerActor
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
 from drlactors.codec import sandbox as wire
@@ -25,6 +26,7 @@ from drlactors.domain.action import Action
 from drlactors.domain.errors import ForeignSession
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.ids import SessionId
+from drlactors.domain.review import Ruling
 from drlactors.domain.session import (
     ActionFailed,
     ActionSelected,
@@ -44,6 +46,7 @@ from drlactors.store.memory import MemoryEventLog
 from drlactors.testing.given import ARTIFACT, RULES, window
 from drlactors.testing.memory_bus import MemoryBus
 from drlactors.testing.observer import RecordingObserver
+from drlactors.wiring.system import catch_up
 
 LIMITS = Limits(
     rules=RULES,
@@ -61,6 +64,8 @@ LIMITS = Limits(
     failures_before_dead_letter=3,
     backoff_initial_s=0.001,
     backoff_max_s=0.01,
+    review_deadline_s=60,
+    review_default=Ruling.CONTINUE,
 )
 #: What the rules stop: mass change of files with code injected.
 SINISTER = Telemetry(
@@ -130,11 +135,15 @@ class Plane:
         line.inference = InferenceActor.start(line, serving)
         line.dispatcher = DispatcherActor.start(line)
         line.coordinator = CoordinatorActor.start(line)
+        line.reviewer = ReviewerActor.start(line)
+        main.every(0.005, line.reviewer, Tick())
         main.every(0.005, line.supervisor, Tick())
         main.every(0.005, line.dispatcher, Tick())
         commit.start()
         main.start()
         line.supervisor.tell(Recalled(self.log.open_sessions()))
+        line.reviewer.tell(Reopened(self.log.open_reviews()))
+        catch_up(line)
         self.bus.consume(0, self._deliver, 4096)
         self.carried: list[Action] = []
         self.host = Host(self.bus.link(), "sandbox-1", self.clock)

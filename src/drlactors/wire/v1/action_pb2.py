@@ -22,21 +22,22 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from drlactors.wire.v1 import telemetry_pb2 as drlactors_dot_v1_dot_telemetry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64rlactors/v1/action.proto\x12\x0c\x64rlactors.v1\"\xeb\x01\n\x08\x44\x65\x63ision\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12$\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x14.drlactors.v1.Action\x12\x17\n\x0f\x61nswer_expected\x18\x04 \x01(\x08\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x10\n\x08q_values\x18\x06 \x03(\x02\x12\r\n\x05state\x18\x07 \x03(\x02\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x08 \x01(\t\x12\x11\n\trationale\x18\t \x03(\t\x12\x0e\n\x06policy\x18\n \x01(\t\x12\x13\n\x0bselected_us\x18\x0b \x01(\x03\"(\n\x07Refusal\x12\r\n\x05\x61\x62out\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x83\x01\n\x07\x41\x63tions\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12)\n\tdecisions\x18\x02 \x03(\x0b\x32\x16.drlactors.v1.Decision\x12\'\n\x08refusals\x18\x03 \x03(\x0b\x32\x15.drlactors.v1.Refusal\x12\x10\n\x08warnings\x18\x04 \x03(\t*\xa0\x01\n\x06\x41\x63tion\x12\x1e\n\x1a\x41\x43TION_CONTINUE_MONITORING\x10\x00\x12\x1d\n\x19\x41\x43TION_INCREASE_ISOLATION\x10\x01\x12\x1c\n\x18\x41\x43TION_TERMINATE_PROCESS\x10\x02\x12\x1e\n\x1a\x41\x43TION_QUARANTINE_ARTIFACT\x10\x03\x12\x19\n\x15\x41\x43TION_REQUEST_REVIEW\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64rlactors/v1/action.proto\x12\x0c\x64rlactors.v1\x1a\x1c\x64rlactors/v1/telemetry.proto\"\x8b\x02\n\x08\x44\x65\x63ision\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12$\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x14.drlactors.v1.Action\x12\x17\n\x0f\x61nswer_expected\x18\x04 \x01(\x08\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x10\n\x08q_values\x18\x06 \x03(\x02\x12\r\n\x05state\x18\x07 \x03(\x02\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x08 \x01(\t\x12\x11\n\trationale\x18\t \x03(\t\x12\x0e\n\x06policy\x18\n \x01(\t\x12\x13\n\x0bselected_us\x18\x0b \x01(\x03\x12\x13\n\x06undoes\x18\x0c \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_undoes\"(\n\x07Refusal\x12\r\n\x05\x61\x62out\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xa5\x01\n\x07\x41\x63tions\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12)\n\tdecisions\x18\x02 \x03(\x0b\x32\x16.drlactors.v1.Decision\x12\'\n\x08refusals\x18\x03 \x03(\x0b\x32\x15.drlactors.v1.Refusal\x12\x10\n\x08warnings\x18\x04 \x03(\t\x12 \n\x04lost\x18\x05 \x03(\x0b\x32\x12.drlactors.v1.Loss*\xa0\x01\n\x06\x41\x63tion\x12\x1e\n\x1a\x41\x43TION_CONTINUE_MONITORING\x10\x00\x12\x1d\n\x19\x41\x43TION_INCREASE_ISOLATION\x10\x01\x12\x1c\n\x18\x41\x43TION_TERMINATE_PROCESS\x10\x02\x12\x1e\n\x1a\x41\x43TION_QUARANTINE_ARTIFACT\x10\x03\x12\x19\n\x15\x41\x43TION_REQUEST_REVIEW\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'drlactors.v1.action_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACTION']._serialized_start=458
-  _globals['_ACTION']._serialized_end=618
-  _globals['_DECISION']._serialized_start=44
-  _globals['_DECISION']._serialized_end=279
-  _globals['_REFUSAL']._serialized_start=281
-  _globals['_REFUSAL']._serialized_end=321
-  _globals['_ACTIONS']._serialized_start=324
-  _globals['_ACTIONS']._serialized_end=455
+  _globals['_ACTION']._serialized_start=554
+  _globals['_ACTION']._serialized_end=714
+  _globals['_DECISION']._serialized_start=74
+  _globals['_DECISION']._serialized_end=341
+  _globals['_REFUSAL']._serialized_start=343
+  _globals['_REFUSAL']._serialized_end=383
+  _globals['_ACTIONS']._serialized_start=386
+  _globals['_ACTIONS']._serialized_end=551
 # @@protoc_insertion_point(module_scope)

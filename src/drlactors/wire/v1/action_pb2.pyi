@@ -1,3 +1,4 @@
+from drlactors.wire.v1 import telemetry_pb2 as _telemetry_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -21,7 +22,7 @@ ACTION_QUARANTINE_ARTIFACT: Action
 ACTION_REQUEST_REVIEW: Action
 
 class Decision(_message.Message):
-    __slots__ = ("action_id", "seq", "action", "answer_expected", "attempt", "q_values", "state", "feature_schema", "rationale", "policy", "selected_us")
+    __slots__ = ("action_id", "seq", "action", "answer_expected", "attempt", "q_values", "state", "feature_schema", "rationale", "policy", "selected_us", "undoes")
     ACTION_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +34,7 @@ class Decision(_message.Message):
     RATIONALE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     SELECTED_US_FIELD_NUMBER: _ClassVar[int]
+    UNDOES_FIELD_NUMBER: _ClassVar[int]
     action_id: str
     seq: int
     action: Action
@@ -44,7 +46,8 @@ class Decision(_message.Message):
     rationale: _containers.RepeatedScalarFieldContainer[str]
     policy: str
     selected_us: int
-    def __init__(self, action_id: _Optional[str] = ..., seq: _Optional[int] = ..., action: _Optional[_Union[Action, str]] = ..., answer_expected: _Optional[bool] = ..., attempt: _Optional[int] = ..., q_values: _Optional[_Iterable[float]] = ..., state: _Optional[_Iterable[float]] = ..., feature_schema: _Optional[str] = ..., rationale: _Optional[_Iterable[str]] = ..., policy: _Optional[str] = ..., selected_us: _Optional[int] = ...) -> None: ...
+    undoes: int
+    def __init__(self, action_id: _Optional[str] = ..., seq: _Optional[int] = ..., action: _Optional[_Union[Action, str]] = ..., answer_expected: _Optional[bool] = ..., attempt: _Optional[int] = ..., q_values: _Optional[_Iterable[float]] = ..., state: _Optional[_Iterable[float]] = ..., feature_schema: _Optional[str] = ..., rationale: _Optional[_Iterable[str]] = ..., policy: _Optional[str] = ..., selected_us: _Optional[int] = ..., undoes: _Optional[int] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("about", "reason")
@@ -55,13 +58,15 @@ class Refusal(_message.Message):
     def __init__(self, about: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Actions(_message.Message):
-    __slots__ = ("session_id", "decisions", "refusals", "warnings")
+    __slots__ = ("session_id", "decisions", "refusals", "warnings", "lost")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     REFUSALS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     decisions: _containers.RepeatedCompositeFieldContainer[Decision]
     refusals: _containers.RepeatedCompositeFieldContainer[Refusal]
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, session_id: _Optional[str] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., refusals: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    lost: _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.Loss]
+    def __init__(self, session_id: _Optional[str] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., refusals: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., lost: _Optional[_Iterable[_Union[_telemetry_pb2.Loss, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,153 @@
+"""Reviews on a running line: opened, answered, lapsed, and found again after a restart."""
+
+from uuid import UUID
+
+import pytest
+
+from drlactors.domain import episode, review
+from drlactors.domain.action import Action
+from drlactors.domain.ids import ReviewId, review_of
+from drlactors.domain.order import ActionOrdered, OrderAnswered
+from drlactors.domain.review import Decide, ReviewClosed, ReviewDecided, ReviewLapsed, ReviewOpened, Ruling
+from drlactors.domain.session import EndReason, Outcome
+from drlactors.ports.log import Append, Category, Entry, Stream
+from drlactors.sandboxes.host import HostedSession
+from drlactors.testing.given import window
+from tests.integration.actors.test_line import LIMITS, Plane, running, until
+
+#: What the rules are unsure about: they ask.
+CONNECTIONS = 1000
+
+
+def ask(plane: Plane) -> tuple[HostedSession, ReviewId]:
+    """A session in whose first window the policy asks a person."""
+    session = plane.open()
+    session.send([window(0, network_connections=CONNECTIONS)])
+    question = review_of(session.id, 0)
+    until(lambda: happened(plane, question), "the review is opened")
+    return session, question
+
+
+def entries(plane: Plane, category: Category, id_: UUID) -> list[Entry]:
+    return list(plane.log.stream(Stream(category, id_)))
+
+
+def happened(plane: Plane, question: ReviewId) -> list[review.Event]:
+    return [event for entry in entries(plane, Category.REVIEW, question) for event in entry.of_review]
+
+
+def kinds(plane: Plane, question: ReviewId) -> list[type]:
+    return [type(event) for event in happened(plane, question)]
+
+
+def decide(plane: Plane, question: ReviewId, ruling: Ruling, who: str = "ann") -> None:
+    """As the command does it, from another process."""
+    state, version = review.INITIAL, 0
+    for entry in entries(plane, Category.REVIEW, question):
+        state, version = review.DECIDER.fold(entry.of_review, state), entry.version
+    events = review.DECIDER.decide(Decide(ruling, who, "seen it before"), state)
+    assert plane.log.append([Append(Stream(Category.REVIEW, question), version, events, 1, who)]) != [None]
+
+
+def orders(plane: Plane, session: HostedSession) -> list[ActionOrdered]:
+    return [event for event in plane.events(session.id) if isinstance(event, ActionOrdered)]
+
+
+def corrections(plane: Plane) -> list[episode.VerdictCorrected]:
+    found = plane.log.read(0, 10_000)
+    return [event for entry in found for event in entry.events if isinstance(event, episode.VerdictCorrected)]
+
+
+@pytest.mark.parametrize(
+    ("ruling", "action", "verdict"),
+    [
+        (Ruling.TERMINATE, Action.TERMINATE, episode.Verdict.MALICIOUS),
+        (Ruling.QUARANTINE, Action.QUARANTINE, episode.Verdict.MALICIOUS),
+        (Ruling.RELEASE, Action.CONTINUE, episode.Verdict.BENIGN),
+    ],
+)
+def test_an_answer_reaches_the_sandbox_and_relabels(ruling: Ruling, action: Action, verdict: episode.Verdict) -> None:
+    with running() as plane:
+        session, question = ask(plane)
+        decide(plane, question, ruling)
+        until(lambda: kinds(plane, question)[-1] is ReviewClosed, "all that follows is done")
+        (ordered,) = orders(plane, session)
+        assert (ordered.action, ordered.policy, ordered.why) == (action, "person:ann", "seen it before")
+        until(lambda: plane.carried == [Action.REVIEW, action], "the sandbox does it")
+        until(lambda: isinstance(plane.events(session.id)[-1], OrderAnswered), "its answer is recorded")
+        assert [(one.verdict, one.who) for one in corrections(plane)] == [(verdict, "ann")]
+
+
+def test_the_default_is_carried_out_when_nobody_answers_and_relabels_nothing() -> None:
+    with running(LIMITS._replace(review_default=Ruling.TERMINATE)) as plane:
+        session, question = ask(plane)
+        plane.clock.seconds += 59
+        assert kinds(plane, question) == [ReviewOpened]
+        plane.clock.seconds += 2
+        until(lambda: plane.carried == [Action.REVIEW, Action.TERMINATE], "the default reaches the sandbox")
+        assert [one.policy for one in orders(plane, session)] == ["default"]
+        assert kinds(plane, question) == [ReviewOpened, ReviewLapsed]
+        session.end(EndReason.TERMINATED)
+        until(lambda: kinds(plane, question)[-1] is ReviewClosed, "nobody can be told anything any more")
+        assert corrections(plane) == []
+
+
+def test_a_late_answer_is_recorded_overrules_the_default_and_relabels() -> None:
+    with running() as plane:
+        session, question = ask(plane)
+        plane.clock.seconds += 61
+        until(lambda: plane.carried == [Action.REVIEW, Action.CONTINUE], "the default reaches the sandbox")
+        decide(plane, question, Ruling.TERMINATE)
+        until(lambda: plane.carried[-1] is Action.TERMINATE, "the answer does, too")
+        until(lambda: kinds(plane, question)[-1] is ReviewClosed, "all that follows is done")
+        (decided,) = [event for event in happened(plane, question) if isinstance(event, ReviewDecided)]
+        assert decided.late
+        assert [one.policy for one in orders(plane, session)] == ["default", "person:ann"]
+        assert len(corrections(plane)) == 1
+
+
+def test_an_answer_for_a_session_that_is_over_only_relabels() -> None:
+    with running() as plane:
+        session, question = ask(plane)
+        session.report(Outcome.BENIGN)
+        session.end(EndReason.FINISHED)
+        until(lambda: plane.line.supervisor and len(plane.log.open_sessions()) == 0, "it is over")
+        decide(plane, question, Ruling.TERMINATE)
+        until(lambda: kinds(plane, question)[-1] is ReviewClosed, "all that follows is done")
+        assert orders(plane, session) == []
+        assert [one.verdict for one in corrections(plane)] == [episode.Verdict.MALICIOUS]
+
+
+def test_a_deadline_survives_a_restart() -> None:
+    with running() as before:
+        session, question = ask(before)
+    before.clock.seconds += 61
+    with running(LIMITS._replace(review_deadline_s=10_000), log=before.log, clock=before.clock) as plane:
+        until(lambda: kinds(plane, question)[:2] == [ReviewOpened, ReviewLapsed], "the deadline it was opened with")
+        until(lambda: orders(plane, session), "the default is ordered")
+
+
+def test_an_answer_given_while_the_system_was_down_is_carried_out_when_it_is_up() -> None:
+    with running() as before:
+        session, question = ask(before)
+    decide(before, question, Ruling.TERMINATE)
+    with running(log=before.log, clock=before.clock) as plane:
+        until(lambda: kinds(plane, question)[-1] is ReviewClosed, "all that follows is done")
+        assert [one.action for one in orders(plane, session)] == [Action.TERMINATE]
+        assert len(corrections(plane)) == 1
+    with running(log=before.log, clock=before.clock) as again:
+        until(lambda: again.observer.totals["open"] == 1, "it is up")
+        assert len(orders(again, session)) == 1
+
+
+def test_what_a_person_corrected_after_the_answer_stands() -> None:
+    with running() as before:
+        _, question = ask(before)
+    decide(before, question, Ruling.TERMINATE)
+    (entry,) = [entry for entry in before.log.read(0, 1000) if entry.stream.category is Category.EPISODE]
+    ann = episode.VerdictCorrected(episode.Verdict.MALICIOUS, "ann", "seen it before")
+    ben = episode.VerdictCorrected(episode.Verdict.BENIGN, "ben", "no, look")
+    assert before.log.append([Append(entry.stream, 1, (ann, ben), 1, "by hand")]) != [None]
+    with running(log=before.log, clock=before.clock) as plane:
+        until(lambda: kinds(plane, question)[-1] is ReviewClosed, "all that follows is done")
+        assert corrections(plane) == [ann, ben]

@@ -1,0 +1,71 @@
+"""Orders: what is done beside the policy's choices, and what they leave it to choose."""
+
+from uuid import UUID
+
+import pytest
+
+from drlactors.domain.action import Action
+from drlactors.domain.errors import NothingToAnswer, SessionOver
+from drlactors.domain.ids import OrderId
+from drlactors.domain.order import ActionOrdered, AnswerOrder, GiveUpOrder, Order, OrderAnswered, OrderFailed, Undone
+from drlactors.domain.permission import permitted
+from drlactors.domain.session import DECIDER, Ended, EndReason, Event
+from drlactors.testing.given import recorded, selected, started, when
+
+ID = OrderId(UUID(int=5))
+KILL = Order(ID, Action.TERMINATE, None, False, "person:ann", "it encrypts")
+GO_ON = Order(ID, Action.CONTINUE, Undone(0, Action.REVIEW), True, "person:ann", "an installer")
+ASKED: tuple[Event, ...] = (started(), recorded(0), selected(Action.REVIEW, 0))
+KILLED = ActionOrdered(ID, 0, *KILL[1:])
+ONLY_CONTINUE = 1 << Action.CONTINUE
+
+
+def permits(*events: Event) -> int:
+    return permitted(DECIDER.fold([*ASKED, *events]))
+
+
+def test_an_order_is_recorded_once_with_who_gave_it() -> None:
+    assert when(KILL, given=ASKED) == (KILLED,)
+    assert when(KILL, given=[*ASKED, KILLED]) == ()
+
+
+def test_nothing_is_ordered_once_a_session_is_over_or_before_it_was_answered() -> None:
+    with pytest.raises(SessionOver):
+        when(KILL, given=[*ASKED, Ended(EndReason.FINISHED)])
+    with pytest.raises(NothingToAnswer):
+        when(KILL, given=[started(), recorded(0)])
+
+
+def test_a_final_order_leaves_the_policy_to_go_on() -> None:
+    assert permits() != ONLY_CONTINUE
+    assert permits(KILLED) == ONLY_CONTINUE
+
+
+def test_a_final_order_that_failed_is_as_if_it_had_not_been_given() -> None:
+    failed = OrderFailed(ID, 4, "no answer")
+    assert permits(KILLED, OrderAnswered(ID, False, "gone", "")) == permits(KILLED, failed) == permits()
+    assert permits(KILLED, failed, OrderAnswered(ID, True, "killed", "")) == ONLY_CONTINUE
+
+
+def test_a_released_sample_is_only_watched() -> None:
+    assert permits(ActionOrdered(ID, 0, *GO_ON[1:])) == ONLY_CONTINUE
+
+
+def test_an_undone_isolation_leaves_one_step_less() -> None:
+    isolated: list[Event] = [started(), recorded(0), selected(Action.ISOLATE, 0)]
+    undo = ActionOrdered(ID, 0, Action.CONTINUE, Undone(0, Action.ISOLATE), False, "lease", "not confirmed")
+    assert DECIDER.fold([*isolated, undo]).response.isolation == 0
+    assert DECIDER.fold([*isolated, undo, OrderAnswered(ID, False, "stuck", "")]).response.isolation == 1
+
+
+def test_an_order_is_settled_once() -> None:
+    answer, give_up = AnswerOrder(ID, True, "killed", ""), GiveUpOrder(ID, 4, "no answer")
+    answered, failed = OrderAnswered(ID, True, "killed", ""), OrderFailed(ID, 4, "no answer")
+    assert when(answer, given=[*ASKED, KILLED]) == (answered,)
+    assert when(answer, given=[*ASKED, KILLED, answered]) == ()
+    assert when(give_up, given=[*ASKED, KILLED, answered]) == ()
+    assert when(give_up, given=[*ASKED, KILLED]) == (failed,)
+    assert when(answer, given=[*ASKED, KILLED, failed]) == (answered,), "a late success counts"
+    assert when(answer, given=[*ASKED, KILLED, Ended(EndReason.TERMINATED)]) == (answered,), "it may have ended it"
+    with pytest.raises(NothingToAnswer):
+        when(answer, given=ASKED)
