@@ -30,6 +30,26 @@ class ProgramNotStarted(SandboxError):
     """The program does not exist, or is not executable."""
 
 
+class NoContainment(SandboxError):
+    """A program cannot be contained here: the kernel, or who runs it, does not let a user make namespaces.
+
+    In a container, it takes one that is allowed to make user namespaces and to mount /proc; on a host,
+    `user.max_user_namespaces` above 0 and, on Ubuntu, an AppArmor profile that allows them. `--uncontained` runs the
+    program with all your rights.
+    """
+
+
+class NotStartedInside(SandboxError):
+    """The program did not start behind the walls.
+
+    It, and all that it needs, has to lie in a system folder or be shown to it (`--read`).
+    """
+
+
+class NotPutAway(SandboxError):
+    """The artifact is where it was."""
+
+
 class BrokenRecording(SandboxError):
     """This line of the collection is not a recording."""
 

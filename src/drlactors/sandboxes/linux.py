@@ -1,22 +1,21 @@
 """The local Linux sandbox: runs a program under strace and streams what it does, window by window."""
 
 import os
-import signal
-import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from drlactors.domain.action import Action
 from drlactors.domain.telemetry import Window
-from drlactors.sandboxes.errors import ProgramNotStarted
-from drlactors.sandboxes.strace import Call, Exited, Parser, check, command_line, strace
-from drlactors.sandboxes.tree import Tree
+from drlactors.sandboxes.errors import NotPutAway, NotStartedInside, SandboxError
+from drlactors.sandboxes.hold import Execution
+from drlactors.sandboxes.launch import Confines, Launched, find, launch
+from drlactors.sandboxes.strace import Call, Exited, Parser, Seen, check, strace
 from drlactors.sandboxes.windows import Fold
 
 WINDOW_MS = 250
@@ -27,14 +26,8 @@ RELEASE_AFTER_S = 1.0
 _CHUNK_BYTES = 1 << 16
 _POLL_S = 0.005
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
-    """The sandbox's answer to an action."""
-
-    success: bool
-    outcome: str  # one word or two: terminated, paused, slowed, running, over, still-running, not-moved
-    message: str
+#: Puts the artifact away once nothing of it runs, and says where to; raises NotPutAway.
+PutAway = Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +40,35 @@ class Ended:
 
 
 class LinuxSandbox:
-    """One program under strace. It watches and stops; it does not contain: run what is dangerous in a virtual machine.
+    """One program under strace, behind walls or, as ordinary users run programs, without.
 
-    Actions: CONTINUE lets a paused program go on; ISOLATE first takes its priority away (nice 19) and, asked again,
-    pauses it; REVIEW pauses it until CONTINUE; TERMINATE kills every process it ever started, also those that left it;
-    QUARANTINE does the same and says that the file was not moved.
+    ISOLATE goes one step further: behind walls the network is cut, then processor time and memory are taken away, then
+    everything is frozen; without walls the program loses its priority and is then stopped. REVIEW pauses. CONTINUE
+    takes the pause back or, where there is none, the last step of isolation. TERMINATE kills every process that the
+    program ever started, also those that left it. QUARANTINE does the same and has the artifact put away.
+
+    Walls, limits and what they are not: `drlactors.sandboxes.containment`.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes], cwd: Path, window_ms: int) -> None:
+    def __init__(self, launching: Callable[[], Launched], cwd: Path, window_ms: int, put_away: PutAway | None) -> None:
         self.window_ms = window_ms
         self.parser = Parser()
-        self._process = process
-        self._log = log
+        self._put_away = put_away
         self._fold = Fold(str(cwd))
-        self._tree = Tree(process.pid)
         self._lock = threading.Lock()
+        self._begun = threading.Event()  # the program itself runs, or never will
         self._over = threading.Event()
+        self._programs_seen = 0
+        self._used_at_first_s = 0.0
         self._root_pid: int | None = None
         self._root: Exited | None = None
-        self._paused = self._slowed = self._terminated = False
-        self._reader = threading.Thread(target=self._read, name="strace-log", daemon=True)
+        self._terminated = False
+        launched: Future[Launched] = Future()
+        # what is launched behind walls dies with the thread that launched it: the one that stays to its end
+        self._reader = threading.Thread(target=self._run, args=(launching, launched), name="strace-log", daemon=True)
         self._reader.start()
+        self._launched = launched.result()
+        self._begun.wait()
 
     @classmethod
     def start(
@@ -78,45 +79,40 @@ class LinuxSandbox:
         env: Mapping[str, str] | None = None,
         window_ms: int = WINDOW_MS,
         output: int | None = None,
+        confines: Confines | None = None,
+        put_away: PutAway | None = None,
     ) -> Self:
-        """Starts ``command``; ``output`` is a descriptor for what it prints (None: ours).
+        """Starts ``command``; ``output`` is a descriptor for what it prints.
 
-        Raises StraceMissing, TracingForbidden and ProgramNotStarted.
+        With ``confines`` it runs behind walls, writes in ``cwd`` only, prints to nowhere unless told, and gets ``env``
+        or next to nothing. Without them it has all that its caller has. Raises StraceMissing, TracingForbidden,
+        ProgramNotStarted, NoContainment and NotStartedInside.
         """
         check(strace())
         folder = (cwd or Path.cwd()).resolve()
-        search_path = (env or os.environ).get("PATH", os.defpath)
-        program = _find(command[0], folder, search_path)
-        with tempfile.TemporaryDirectory(prefix="strace-") as place:
-            fifo = Path(place) / "log"
-            os.mkfifo(fifo, 0o600)
-            # opened without waiting for a writer, and held open by a writer of ours until strace has it too:
-            # otherwise the first read could take "nobody writes yet" for the end
-            log = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-            held = os.open(fifo, os.O_WRONLY)
-            process = subprocess.Popen(
-                command_line([program, *command[1:]], fifo),
-                cwd=folder,
-                env=None if env is None else dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-            _wait_for_writer(process, fifo)
-            os.close(held)
-            os.set_blocking(log, True)
-        return cls(process, os.fdopen(log, "rb", buffering=0), folder, window_ms)
+        program = find(command[0], folder, (env or os.environ).get("PATH", os.defpath))
+        sandbox = cls(
+            lambda: launch([program, *command[1:]], folder, env, output, confines), folder, window_ms, put_away
+        )
+        if confines is not None and sandbox._root_pid is None:
+            sandbox.close()
+            raise NotStartedInside(program)
+        return sandbox
+
+    @property
+    def containment(self) -> str:
+        """What holds it, in words."""
+        return self._launched.containment
 
     def windows(self) -> Iterator[Window]:
         """One window after another as time passes, also when nothing happens; the last one, shorter, at the end."""
-        seq, began_s, used_s = 0, time.monotonic(), 0.0
+        seq, began_s, used_s = 0, time.monotonic(), self._used_at_first_s
         due_s = began_s
         while True:
             due_s += self.window_ms / 1000
             over = self._over.wait(max(0.0, due_s - time.monotonic()))
             ended_s = time.monotonic()
-            use = self._tree.use()
+            use = self._launched.tree.use()
             cpu_usage = max(0.0, use.cpu_s - used_s) / max(ended_s - began_s, 1e-3)
             with self._lock:
                 seen = self._fold.close(
@@ -135,24 +131,20 @@ class LinuxSandbox:
 
     def carry_out(self, action: Action) -> Execution:
         """Does what is asked, and says what came of it. Safe from any thread."""
-        if self._over.is_set():
+        if self._over.is_set() and action is not Action.QUARANTINE:
             done = action in (Action.CONTINUE, Action.TERMINATE)
             return Execution(success=done, outcome="over", message="the program had already ended")
         match action:
             case Action.CONTINUE:
-                return self._resume()
-            case Action.ISOLATE if self._slowed or self._paused:
-                return self._pause()
+                return self._launched.hold.go_on()
             case Action.ISOLATE:
-                return self._slow()
+                return self._launched.hold.isolate()
             case Action.REVIEW:
-                return self._pause()
+                return self._launched.hold.pause()
             case Action.TERMINATE:
                 return self._terminate()
             case Action.QUARANTINE:
-                killed = self._terminate()
-                message = f"{killed.message}; this sandbox does not move the artifact: it is where it was"
-                return Execution(success=False, outcome="not-moved", message=message)
+                return self._quarantine()
 
     @property
     def ended(self) -> Ended | None:
@@ -165,10 +157,11 @@ class LinuxSandbox:
         return Ended(status=self._root.status, signal=self._root.signal, reason=reason)
 
     def close(self) -> None:
-        """Ends what still runs and waits for it."""
+        """Ends what still runs, waits for it, and takes its network and its control group away."""
         if not self._over.is_set():
             self._terminate()
         self._reader.join(KILL_DEADLINE_S)
+        self._launched.release()
 
     def __enter__(self) -> Self:
         return self
@@ -178,26 +171,23 @@ class LinuxSandbox:
     ) -> None:
         self.close()
 
-    def _slow(self) -> Execution:
-        self._slowed = True
-        reached = self._tree.yield_cpu()
-        return Execution(success=True, outcome="slowed", message=f"{reached} processes have the lowest priority")
-
-    def _pause(self) -> Execution:
-        self._paused = True
-        reached = self._tree.send(signal.SIGSTOP)
-        return Execution(success=True, outcome="paused", message=f"{reached} processes are stopped")
-
-    def _resume(self) -> Execution:
-        reached = self._tree.send(signal.SIGCONT) if self._paused else 0
-        self._paused = False
-        return Execution(success=True, outcome="running", message=f"{reached} processes go on")
+    def _quarantine(self) -> Execution:
+        killed = self._terminate()
+        if not killed.success:
+            return killed
+        if self._put_away is None:
+            message = f"{killed.message}; no artifact was named to be put away: it is where it was"
+            return Execution(success=False, outcome="not-moved", message=message)
+        try:
+            return Execution(success=True, outcome="quarantined", message=f"{killed.message}; {self._put_away()}")
+        except NotPutAway as refused:
+            return Execution(success=False, outcome="not-moved", message=f"{killed.message}; {refused}")
 
     def _terminate(self) -> Execution:
         self._terminated = True
         began_s, killed = time.monotonic(), 0
         # a process may fork between the search and the signal: only an empty search is an end
-        while reached := self._tree.send(signal.SIGKILL):
+        while reached := self._launched.hold.kill():
             killed = max(killed, reached)
             waited_s = time.monotonic() - began_s
             if waited_s > KILL_DEADLINE_S:
@@ -205,55 +195,54 @@ class LinuxSandbox:
                 return Execution(success=False, outcome="still-running", message=message)
             if waited_s > RELEASE_AFTER_S:
                 # a program that traces its own tracer holds strace, which holds the program: only killing both ends it
-                self._process.kill()
+                self._launched.process.kill()
             self._over.wait(_POLL_S)
         self._over.wait(max(0.0, began_s + KILL_DEADLINE_S - time.monotonic()))
         return Execution(success=True, outcome="terminated", message=f"{killed} processes were killed")
 
-    def _read(self) -> None:
+    def _run(self, launching: Callable[[], Launched], launched: Future[Launched]) -> None:
+        try:
+            started = launching()
+        except (SandboxError, OSError) as refused:
+            launched.set_exception(refused)
+            return
+        launched.set_result(started)
+        self._read(started)
+
+    def _read(self, started: Launched) -> None:
         unfinished_line = b""
-        with self._log:
-            while chunk := self._log.read(_CHUNK_BYTES):
+        with started.log as log:
+            while chunk := log.read(_CHUNK_BYTES):
                 *lines, unfinished_line = (unfinished_line + chunk).split(b"\n")
                 with self._lock:
                     for line in lines:
-                        self._take(line.decode("ascii", "replace"))
-        self._tree.use()  # while strace, gone or not, still holds what its children used
-        self._process.wait()
+                        seen = self.parser.feed(line.decode("ascii", "replace"))
+                        if seen is not None:
+                            self._take(started, seen)
+        started.tree.use()  # while strace, gone or not, still holds what its children used
+        started.process.wait()
         self._over.set()
+        self._begun.set()
 
-    def _take(self, line: str) -> None:
-        seen = self.parser.feed(line)
-        if seen is None:
-            return
+    def _take(self, started: Launched, seen: Seen) -> None:
+        tree = started.tree
+        if self._root_pid is None:
+            if isinstance(seen, Call) and seen.name == "execve" and seen.result == 0:
+                self._programs_seen += 1
+            if started.programs_before and self._programs_seen <= started.programs_before:
+                tree.set_aside(seen.pid)
+                return
+            self._root_pid = seen.pid
+            if started.programs_before:
+                tree.begin(seen.pid)
+                self._used_at_first_s = tree.use().cpu_s
+            self._begun.set()
         if isinstance(seen, Exited):
             if seen.pid == self._root_pid:
                 self._root = seen
-            self._tree.lost(seen.pid)
+            tree.lost(seen.pid)
             self._fold.forget(seen.pid)
-            return
-        if self._root_pid is None:
-            self._root_pid = seen.pid
-        self._tree.saw(seen.pid)
-        if isinstance(seen, Call):
-            self._fold.add(seen)
-
-
-def _find(program: str, folder: Path, search_path: str) -> str:
-    candidates = [folder / program] if "/" in program else [Path(part) / program for part in search_path.split(":")]
-    for candidate in candidates:
-        if candidate.is_file() and os.access(candidate, os.X_OK):
-            return str(candidate)
-    raise ProgramNotStarted(program)
-
-
-def _wait_for_writer(process: subprocess.Popen[bytes], fifo: Path) -> None:
-    """Until strace has opened the log, or has ended without."""
-    while process.poll() is None:
-        for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
-            try:
-                if descriptor.readlink() == fifo:
-                    return
-            except FileNotFoundError:
-                continue
-        time.sleep(_POLL_S)
+        elif not tree.is_aside(seen.pid):
+            tree.saw(seen.pid)
+            if isinstance(seen, Call):
+                self._fold.add(seen)

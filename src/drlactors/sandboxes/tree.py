@@ -1,5 +1,6 @@
 """The processes of a traced program: who is alive, what they use, and how to reach all of them at once."""
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass
@@ -60,6 +61,23 @@ class Tree:
         self._started_ticks: dict[int, int] = {}
         self._threads: set[int] = set()
         self._cpu_s = 0.0
+        self._aside: dict[int, int] = {}
+        self._launch_cpu_s = 0.0
+
+    def set_aside(self, pid: int) -> None:
+        """A process of the launcher: traced as well, but not the program's."""
+        if pid not in self._aside and (found := stat(pid)):
+            self._aside[pid] = found.started_ticks
+
+    def begin(self, pid: int) -> None:
+        """The launcher has become the program, in this process: what was used so far is not the program's."""
+        self._aside.pop(pid, None)
+        mine = stat(pid)
+        self._launch_cpu_s = sum(now.own_cpu_s for now in self._launcher()) + (mine.own_cpu_s if mine else 0.0)
+        self.saw(pid)
+
+    def is_aside(self, pid: int) -> bool:
+        return pid in self._aside
 
     def saw(self, pid: int) -> None:
         """A thread acted."""
@@ -75,6 +93,7 @@ class Tree:
         """A thread is gone."""
         self._threads.discard(pid)
         self._started_ticks.pop(pid, None)
+        self._aside.pop(pid, None)
 
     def alive(self) -> tuple[Stat, ...]:
         """The known processes that still run."""
@@ -84,7 +103,9 @@ class Tree:
     def search(self) -> tuple[Stat, ...]:
         """The same after asking the kernel for processes that the log has not named: exact, but reads all of /proc."""
         for entry in Path("/proc").iterdir():
-            if entry.name.isdecimal() and _status(int(entry.name)).get("TracerPid") == str(self.tracer_pid):
+            if not entry.name.isdecimal() or int(entry.name) in self._aside:
+                continue
+            if _status(int(entry.name)).get("TracerPid") == str(self.tracer_pid):
                 self.saw(int(entry.name))
         return self.alive()
 
@@ -92,30 +113,37 @@ class Tree:
         """CPU time never goes back: what a process used stays counted in the one that waited for it, strace last."""
         running = self.alive()
         cpu_s = sum(now.own_cpu_s + now.reaped_cpu_s for now in running)
+        cpu_s += sum(now.own_cpu_s + now.reaped_cpu_s for now in self._launcher())
         if tracer := stat(self.tracer_pid):
             cpu_s += tracer.reaped_cpu_s
-        self._cpu_s = max(self._cpu_s, cpu_s)
+        self._cpu_s = max(self._cpu_s, cpu_s - self._launch_cpu_s)
         return Use(cpu_s=self._cpu_s, resident_bytes=sum(now.resident_bytes for now in running))
 
     def send(self, which: signal.Signals) -> int:
         """Signals every process; how many there were."""
         reached = self.search()
         for process in reached:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, which)
-            except ProcessLookupError:
-                continue
         return len(reached)
 
-    def yield_cpu(self) -> int:
-        """Gives every process the lowest priority; how many there were."""
+    def kill_launcher(self) -> None:
+        """Kills what the program was started by; process 1 of a namespace among them takes all others along."""
+        for process in self._launcher():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+
+    def be_nice(self, nice: int) -> int:
+        """Gives every process this priority, 19 being the lowest; how many there were. Raises PermissionError."""
         reached = self.search()
         for process in reached:
-            try:
-                os.setpriority(os.PRIO_PROCESS, process.pid, 19)
-            except ProcessLookupError:
-                continue
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, nice)
         return len(reached)
+
+    def _launcher(self) -> tuple[Stat, ...]:
+        found = ((stat(pid), ticks) for pid, ticks in tuple(self._aside.items()))
+        return tuple(now for now, ticks in found if now and now.state not in "ZX" and now.started_ticks == ticks)
 
     def _is_ours(self, now: Stat) -> bool:
         return self._started_ticks.get(now.pid) == now.started_ticks
