@@ -48,6 +48,14 @@ GROUPS = {
         "What artifacts were found to be, and a person's word on it.",
         {"list": "drlactors.cli.episodes:list_", "correct": "drlactors.cli.episodes:correct"},
     ),
+    "reviews": (
+        "The questions that wait for a person, and the answers.",
+        {
+            "list": "drlactors.cli.reviews:list_",
+            "show": "drlactors.cli.reviews:show",
+            "decide": "drlactors.cli.reviews:decide",
+        },
+    ),
     "archive": (
         "The beginning of the log in Parquet files, for learning and for keeping.",
         {
