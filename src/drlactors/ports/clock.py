@@ -1,5 +1,6 @@
 """Time, handed in so that tests can own it."""
 
+import time
 from typing import Protocol
 
 
@@ -11,3 +12,13 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Seconds that never jump: for deadlines and durations."""
         ...
+
+
+class SystemClock:
+    """The machine's."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()

@@ -1,0 +1,1 @@
+"""A sandbox's side: the SDK, the local Linux sandbox, recordings, importers."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -16,22 +15,13 @@ from drlactors.config.load import load
 from drlactors.config.settings import Settings
 from drlactors.config.share import share
 from drlactors.inference import Trust
+from drlactors.ports.clock import SystemClock
 from drlactors.store.connections import Connections
 from drlactors.store.log import PostgresEventLog
 from drlactors.store.migrations import Status, migrate, status
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
 RUN_FILE = "run.json"
-
-
-class SystemClock:
-    """The machine's."""
-
-    def now_us(self) -> int:
-        return time.time_ns() // 1000
-
-    def monotonic_s(self) -> float:
-        return time.monotonic()
 
 
 class Addresses(NamedTuple):
