@@ -157,6 +157,7 @@ class Learner(Section):
     updates: Annotated[AtLeastOne, RESTART]
     step_updates: Annotated[AtLeastOne, RESTART]
     held_out: Annotated[float, Field(gt=0, lt=1), RESTART]
+    settle_s: Annotated[Seconds, RESTART]
     judged_sessions: Annotated[AtLeastOne, RESTART]
     capacity: Annotated[int, Field(ge=10_000, le=100_000_000), RESTART]
     positions: Annotated[int, Field(ge=1000, le=1_000_000_000), RESTART]

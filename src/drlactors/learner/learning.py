@@ -23,7 +23,7 @@ from drlactors.learner.occurrences import Occurrence, Progressed
 from drlactors.learner.replay_buffer import ReplayBuffer
 from drlactors.learner.training import Diverged, Training
 from drlactors.learner.transitions import Sample, Task, table
-from drlactors.ports.decisions import DecisionSource, Kind, Recorded, joined, within
+from drlactors.ports.decisions import DecisionSource, Recorded, joined, within
 from drlactors.ports.learning import CannotLearn, Step
 from drlactors.ports.log import EventLog
 from drlactors.ports.policy import Policy
@@ -62,6 +62,7 @@ class Study(NamedTuple):
     held_out: float  # share of the artifacts
     capacity: int  # of the replay buffer
     positions: int  # of the log, the newest: what lies before is not looked at
+    settle_s: float  # that an episode without a verdict is waited for, from its session's start
     judged_sessions: int  # the newest held-out ones, and as many to tune the rules on
 
 
@@ -115,15 +116,14 @@ class LogTrainer:
         return self._agent.updates
 
     def news(self) -> int:
-        recorded = self._follow()
-        facts, numbers = recorded.facts, recorded.sessions.number
-        new = facts.subject[(facts.kind == Kind.ENDED) & (facts.position > self.position)]
-        return int((projection.labels(recorded).known & np.isin(numbers, new)).sum())
+        view = self._view(self._follow(), self._read)
+        before = self._view(view.recorded, self.position)
+        return int(view.settled.sum() - before.settled.sum())
 
     def take_in(self) -> int:
         view = self._view(self._follow(), self._read)
         rows = self._experiences(view)
-        learned = rows.select(~view.held[rows.session])
+        learned = rows.select((view.settled & ~view.held)[rows.session])
         learned = with_stops(learned, view.malicious, self._task.weights)
         self._training.refill(learned.select(slice(-self._study.capacity, None)), self._read)
         return len(learned.a_tm1)
@@ -143,7 +143,7 @@ class LogTrainer:
 
     def publish(self, version: int) -> Train:
         view = self._view(self._follow(), self.position)
-        learned = int((view.known & ~view.held).sum())
+        learned = int((view.settled & ~view.held).sum())
         traces = table(self._samples(view, self._judged(view)), self._task)
         made = export(
             self._agent.ranking,
@@ -163,7 +163,7 @@ class LogTrainer:
         view = self._view(self._follow(), self.position)
         rows = self._judged(view)
         judged = self._samples(view, rows)
-        tuned_on = self._samples(view, np.flatnonzero(view.known & ~view.held)[-self._study.judged_sessions :])
+        tuned_on = self._samples(view, np.flatnonzero(view.settled & ~view.held)[-self._study.judged_sessions :])
         candidate, incumbent = self._shelf.load(sha256), self._shelf.load(in_charge)
         traces = table(judged, self._task)
         ranks = candidate.rank, incumbent.rank, self._shelf.tuned_rules(tuned_on)
@@ -193,7 +193,9 @@ class LogTrainer:
         stretch = within(recorded, 0, through)
         labels = projection.labels(stretch)
         held = held_out(stretch.sessions.artifact, self._study.held_out)
-        return _View(stretch, labels.known & labels.ended, labels.malicious, held)
+        waited_us = self._at_us(through) - stretch.sessions.started_us
+        settled = projection.concluded(stretch) | (waited_us > self._study.settle_s * 1e6)
+        return _View(stretch, labels.known & labels.ended & settled, labels.malicious, held)
 
     def _experiences(self, view: "_View") -> Experiences:
         return projection.experiences(view.recorded, weights=self._task.weights, gamma=self._task.gamma)
@@ -201,15 +203,18 @@ class LogTrainer:
     def _judged(self, view: "_View") -> Rows:
         """The sessions to judge by: the newest that are held out, with a known truth and at least one decision."""
         decided = np.isin(view.recorded.sessions.number, view.recorded.decisions.session)
-        return np.flatnonzero(view.known & view.held & decided)[-self._study.judged_sessions :]
+        return np.flatnonzero(view.settled & view.held & decided)[-self._study.judged_sessions :]
 
     def _samples(self, view: "_View", rows: Rows) -> list[Sample]:
         return samples(self._log, view.recorded.sessions, view.malicious, rows.tolist())
 
     def _date(self) -> str:
         """When the newest thing was recorded that was learned from: the same, however often it is asked."""
-        (newest,) = self._log.read(self.position - 1, 1)
-        return datetime.fromtimestamp(newest.at_us / 1_000_000, UTC).isoformat()
+        return datetime.fromtimestamp(self._at_us(self.position) / 1_000_000, UTC).isoformat()
+
+    def _at_us(self, position: int) -> int:
+        """When what stands at a position was decided; 0 before all."""
+        return self._log.read(position - 1, 1)[0].at_us if position else 0
 
     def _hear(self, occurrence: Occurrence) -> None:
         if isinstance(occurrence, Progressed):
@@ -221,6 +226,6 @@ class _View(NamedTuple):
     """The log as of some position, with what is known of its m sessions."""
 
     recorded: Recorded
-    known: Bools  # (m,): ended, and the truth is known
+    settled: Bools  # (m,): ended, and the truth is known and no longer waited for
     malicious: Bools  # (m,)
     held: Bools  # (m,): held out

@@ -47,6 +47,18 @@ def labels(recorded: Recorded) -> Labels:
     return Labels(known=(truth >= 0) & ~spoilt, malicious=truth == MALICIOUS, ended=end == 0)
 
 
+def concluded(recorded: Recorded) -> Bools:
+    """Of each session, (m,), whether its truth is no longer waited for: it is in no episode, or that has a verdict.
+
+    Until then what is known of stage 1 is its own word, which stage 2 overturns where it finds a false negative.
+    """
+    entered = _newest(recorded.facts, Kind.ENTERED, recorded.sessions.number)
+    episodes = np.unique(entered)
+    over = _newest(recorded.facts, Kind.VERDICT, episodes) >= 0
+    over |= _newest(recorded.facts, Kind.CORRECTED, episodes) >= 0
+    return (entered < 0) | over[np.searchsorted(episodes, entered)]
+
+
 def experiences(recorded: Recorded, *, weights: reward.Weights, gamma: float) -> Experiences:
     """The transitions of all sessions whose truth is known, in the order of the sessions' starts and of their steps.
 

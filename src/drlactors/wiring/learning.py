@@ -72,7 +72,7 @@ def learner(
             log,
             shelf,
             task,
-            Study(mine.held_out, mine.capacity, mine.positions, mine.judged_sessions),
+            Study(mine.held_out, mine.capacity, mine.positions, mine.settle_s, mine.judged_sessions),
             gate.Limits(**settings.gate.model_dump()),
             LIVE,
             folder=folder / task.schema.id,
