@@ -50,6 +50,18 @@ class NotPutAway(SandboxError):
     """The artifact is where it was."""
 
 
+class NotInQuarantine(SandboxError):
+    """Nothing is in quarantine under this id: `drlactors quarantine list` shows what is."""
+
+
+class NotRestored(SandboxError):
+    """It stays in quarantine."""
+
+
+class DamagedQuarantine(SandboxError):
+    """This file of the quarantine is not as it was stored, or was stored under another key."""
+
+
 class BrokenRecording(SandboxError):
     """This line of the collection is not a recording."""
 
