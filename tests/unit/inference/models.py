@@ -113,3 +113,15 @@ def signed(folder: Path, seed: int = 0) -> Path:
 def trusted() -> list[str]:
     """The tests' key and those that are configured by default, for the packaged model."""
     return [public_key(KEY), *load("prod", environ={}).settings.models.trusted_keys]
+
+
+def preferring(folder: Path, action: int) -> Path:
+    """A sound, unsigned model that holds one action to be worth 1 and all others nothing, whatever it sees."""
+    model = graph((4,))
+    for tensor in model.graph.initializer:
+        worth = np.zeros(numpy_helper.to_array(tensor).shape, dtype=np.float32)
+        if tensor.name == "b1":
+            worth[action] = 1
+        tensor.CopyFrom(numpy_helper.from_array(worth, tensor.name))
+    content = model.SerializeToString(deterministic=True)
+    return write(folder, model, layers=(4,), probe_values=answered(content))
