@@ -62,29 +62,36 @@ class Hold:
         self._taken += 1
         return Execution(success=True, outcome=step.outcome, message=message)
 
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
     def pause(self) -> Execution:
-        """Until `go_on`."""
+        """Until `resume`."""
         self._paused = True
         return Execution(success=True, outcome="paused", message=self._still(True))
 
-    def go_on(self) -> Execution:
-        """Takes the pause back; where there is none, the last step of isolation."""
-        if self._paused:
-            self._paused = False
-            if self._taken == len(self._steps):
-                message = "it stays still: that is the step of isolation which it has reached"
-                return Execution(success=True, outcome=self._steps[-1].outcome, message=message)
-            return Execution(success=True, outcome="running", message=self._still(False))
+    def resume(self) -> Execution:
+        """Takes the pause back."""
+        self._paused = False
+        if self._taken == len(self._steps):
+            message = "it stays still: that is the step of isolation which it has reached"
+            return Execution(success=True, outcome=self._steps[-1].outcome, message=message)
+        return Execution(success=True, outcome="running", message=self._still(False))
+
+    def ease(self) -> Execution:
+        """Takes the last step of isolation back."""
         if self._taken == 0:
-            return Execution(success=True, outcome="running", message="nothing was holding it")
+            return Execution(success=True, outcome="running", message="it is not isolated")
+        step = self._steps[self._taken - 1]
         try:
-            message = self._steps[self._taken - 1].undo()
+            message = step.undo()
+            if self._paused:
+                message = f"{message}; it stays paused: {self._still(True)}"
         except OSError as refused:
-            return Execution(
-                success=False, outcome=f"still-{self._steps[self._taken - 1].outcome}", message=str(refused)
-            )
+            return Execution(success=False, outcome=f"still-{step.outcome}", message=str(refused))
         self._taken -= 1
-        return Execution(success=True, outcome="running", message=message)
+        return Execution(success=True, outcome="paused" if self._paused else "running", message=message)
 
     def kill(self) -> int:
         """Sends every process to its end; how many there were."""

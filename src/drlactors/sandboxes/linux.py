@@ -136,7 +136,7 @@ class LinuxSandbox:
             return Execution(success=done, outcome="over", message="the program had already ended")
         match action:
             case Action.CONTINUE:
-                return self._launched.hold.go_on()
+                return self.take_back(Action.REVIEW if self.paused else Action.ISOLATE)
             case Action.ISOLATE:
                 return self._launched.hold.isolate()
             case Action.REVIEW:
@@ -145,6 +145,21 @@ class LinuxSandbox:
                 return self._terminate()
             case Action.QUARANTINE:
                 return self._quarantine()
+
+    def take_back(self, action: Action) -> Execution:
+        """Undoes the pause of a review, or one step of isolation. Safe from any thread."""
+        if self._over.is_set():
+            return Execution(success=True, outcome="over", message="the program had already ended")
+        if action is Action.REVIEW:
+            return self._launched.hold.resume()
+        if action is Action.ISOLATE:
+            return self._launched.hold.ease()
+        return Execution(success=False, outcome="final", message=f"{action.name.lower()} cannot be taken back")
+
+    @property
+    def paused(self) -> bool:
+        """It waits for a person's answer."""
+        return self._launched.hold.paused
 
     @property
     def ended(self) -> Ended | None:

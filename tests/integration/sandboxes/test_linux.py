@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +13,9 @@ from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.sandboxes import strace
 from drlactors.sandboxes.errors import ProgramNotStarted, StraceMissing, TracingForbidden
 from drlactors.sandboxes.linux import Ended, LinuxSandbox
+from tests.integration.sandboxes.kit import gone, wait_for
 
-DEADLINE_S = 30.0
 QUIET = subprocess.DEVNULL
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Until it holds; the deadline is for a broken test only."""
-    until_s = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < until_s, f"waited in vain until {what}"
-        time.sleep(0.01)
-
-
-def gone(pid: int) -> bool:
-    """Ended; a zombie that nobody waits for is ended as well."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def python(text: str, *arguments: str) -> list[str]:

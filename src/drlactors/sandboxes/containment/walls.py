@@ -40,7 +40,7 @@ class View:
     def show(self) -> list[tuple[str, bool]]:
         """Path and whether it may be written: outer folders first. What is inside a shown folder need not be named."""
         system = [Path(name) for name in _SYSTEM if Path(name).is_dir() and not Path(name).is_symlink()]
-        more = sorted(path for path in self.read if not any(path.is_relative_to(shown) for shown in system))
+        more = sorted({path for path in self.read if not any(path.is_relative_to(shown) for shown in _SYSTEM)})
         return [(str(path), False) for path in (*system, *more)] + [(str(self.folder), True)]
 
     def hide(self) -> list[str]:

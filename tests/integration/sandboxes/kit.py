@@ -1,0 +1,42 @@
+"""What tests of real programs need: patience with a deadline, and eyes in /proc."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DEADLINE_S = 30.0
+#: The system's interpreter: like every system folder, it is seen behind walls.
+PYTHON = "/usr/bin/python3"
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Until it holds; the deadline is for a broken test only."""
+    until_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < until_s, f"waited in vain until {what}"
+        time.sleep(0.01)
+
+
+def gone(pid: int) -> bool:
+    """Ended; a zombie that nobody waits for is ended as well."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def running_in(folder: Path) -> list[int]:
+    """The processes whose current folder it is, whatever namespaces they are in."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and not gone(int(entry.name)):
+            try:
+                if (entry / "cwd").readlink() == folder:
+                    found.append(int(entry.name))
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+    return found
+
+
+def program(text: str, *arguments: str) -> list[str]:
+    return [PYTHON, "-S", "-c", text, *arguments]
