@@ -6,14 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from drlactors.config.share import share
 from drlactors.domain import truth
 from drlactors.domain.action import Action
-from drlactors.domain.ids import SessionId, episode_of
+from drlactors.domain.ids import episode_of
 from drlactors.domain.order import ActionOrdered
 from drlactors.domain.session import Artifact, EndReason, Event, Outcome
 from drlactors.ports.log import Category, Stream
@@ -21,7 +20,7 @@ from drlactors.sandboxes.sdk import Done, Instruction, Sandbox, Session
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.given import window
 from drlactors.testing.servers import EmbeddedNats
-from drlactors.wiring import SystemClock, sandbox_link
+from drlactors.wiring import sandbox_link
 from tests.acceptance.harness import SystemProcess, wait_for
 from tests.unit.inference.models import preferring
 

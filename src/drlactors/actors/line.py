@@ -8,8 +8,11 @@ from drlactors.actors.dispatched import Dispatcher
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.messages import Committed, Ref
 from drlactors.codec import outbound
+from drlactors.domain import session
 from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered
 from drlactors.domain.features import FeatureSchema, Vectors
+from drlactors.domain.guard import Guards, Withheld
+from drlactors.domain.ids import SessionId
 from drlactors.domain.permission import Rules
 from drlactors.domain.review import Ruling
 from drlactors.domain.session import Ended, OutcomeReported, SessionLost, Started
@@ -23,6 +26,14 @@ from drlactors.ports.policy import RankedBatch
 class Shadows(Protocol):
     def offer(self, vectors: Vectors, ranked: RankedBatch, masks: Sequence[tuple[int, int]]) -> None:
         """What was ranked and answered; ``masks``: what was permitted, and for how many rows. Never blocks."""
+        ...
+
+
+class Guard(Protocol):
+    def withheld(
+        self, state: session.State, session_id: SessionId, seq: int, values: tuple[float, ...]
+    ) -> tuple[Withheld, ...]:
+        """What guards keep the policy from; asked where it would do anything but go on. Never blocks."""
         ...
 
 
@@ -50,6 +61,7 @@ class Limits(NamedTuple):
     backoff_max_s: float
     review_deadline_s: float  # how long a person has
     review_default: Ruling  # when nobody answers in time
+    guards: Guards
 
 
 class Line:
@@ -60,6 +72,8 @@ class Line:
     dispatcher: Ref
     coordinator: Ref
     reviewer: Ref
+    counter: Ref
+    guard: Guard  # the counter, for those on its thread
     supervisor: Ref
     chronicle: Ref
     shadows: Shadows | None = None  # while there is a candidate
@@ -102,6 +116,7 @@ class Line:
             if lives:
                 self.coordinator.tell(Committed(lives))
             self.reviewer.tell(Committed(acting))
+            self.counter.tell(Committed(acting))
 
     def marks(self, consumer: str) -> dict[str, int]:
         """Up to where everybody needs nothing again, by the names under which the log remembers it."""

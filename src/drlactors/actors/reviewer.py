@@ -21,10 +21,11 @@ from drlactors.actors.messages import (
 from drlactors.domain import episode, review, session
 from drlactors.domain.action import Action
 from drlactors.domain.errors import Refused
+from drlactors.domain.guard import Reason
 from drlactors.domain.ids import EpisodeId, OrderId, ReviewId, SessionId, review_of
 from drlactors.domain.order import ActionOrdered
 from drlactors.domain.review import DECIDER, INITIAL, Close, Command, Lapse, Open, State
-from drlactors.domain.session import ActionSelected, Ended, SessionLost
+from drlactors.domain.session import ActionSelected, ActionWithheld, Ended, SessionLost
 from drlactors.ports.log import Append, Category, Entry, Event, Stream
 
 #: The name under which the log remembers up to which position every question has its review.
@@ -42,6 +43,7 @@ class Asked(NamedTuple):
     at_us: int
     session: SessionId
     seq: int
+    proposed: Action | None  # the action that needs a person's consent
 
 
 class Case:
@@ -101,10 +103,15 @@ class ReviewerActor(DispatchedActor):
     def _hear(self, entry: Entry) -> None:
         if entry.stream.category is Category.SESSION:
             session_id = SessionId(entry.stream.id)
+            proposed: Action | None = None
             for chosen in entry.of_session:
-                if isinstance(chosen, ActionSelected) and chosen.action is Action.REVIEW:
-                    asked = Asked(entry.position, entry.at_us, session_id, chosen.seq)
-                    self._take_up(Case(review_of(session_id, chosen.seq), asked))
+                if isinstance(chosen, ActionWithheld):
+                    proposed = chosen.action if chosen.reason is Reason.CONSENT else None
+                elif isinstance(chosen, ActionSelected):
+                    if chosen.action is Action.REVIEW:
+                        asked = Asked(entry.position, entry.at_us, session_id, chosen.seq, proposed)
+                        self._take_up(Case(review_of(session_id, chosen.seq), asked))
+                    proposed = None
         for case in self._concerned(entry.stream):
             for event in entry.events:
                 self._learn(case, event)
@@ -195,7 +202,9 @@ class ReviewerActor(DispatchedActor):
         asked, limits = case.asked, self._line.limits
         assert asked is not None
         deadline_us = asked.at_us + round(limits.review_deadline_s * 1e6)
-        return Open(asked.session, asked.seq, known.episode, known.artifact, None, deadline_us, limits.review_default)
+        return Open(
+            asked.session, asked.seq, known.episode, known.artifact, asked.proposed, deadline_us, limits.review_default
+        )
 
     def _decide(self, case: Case, command: Command) -> None:
         events = DECIDER.decide(command, case.state)

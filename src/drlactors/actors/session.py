@@ -221,11 +221,10 @@ class SessionActor(DispatchedActor):
         acts = bool(ranked.because)
         for index, seq in enumerate(group.seqs):
             expected, because = ranked.because.get(index, (None, ()))
+            values, vector = ranked.values[index], ranked.state_vectors[index]
+            withheld = self._line.guard.withheld(state, self.session, seq, values) if because or expected else ()
             for selected in decide(
-                Select(
-                    seq, ranked.values[index], ranked.state_vectors[index], ranked.policy, ranked.schema, because, 1.0
-                ),
-                state,
+                Select(seq, values, vector, ranked.policy, ranked.schema, because, 1.0, withheld), state
             ):
                 event = selected
                 if because and isinstance(selected, ActionSelected) and selected.action is not expected:

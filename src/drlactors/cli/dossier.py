@@ -12,6 +12,7 @@ from drlactors.domain.session import (
     DECIDER,
     ActionFailed,
     ActionSelected,
+    ActionWithheld,
     Ended,
     Event,
     FeedbackReceived,
@@ -95,6 +96,8 @@ def _says(event: Event) -> Iterator[str]:
             yield f"windows {first} to {last} were lost ({cause})"
         case ActionSelected() if event.action.carried_out:
             yield f"window {event.seq}: {named(event.action)}, by {event.policy[:16]}{_because(event.because)}"
+        case ActionWithheld(seq, action, reason, _):
+            yield f"window {seq}: not done: {named(action)} ({reason})"
         case FeedbackReceived(seq, success, outcome, message):
             yield f"window {seq}: the sandbox says {'' if success else 'it failed: '}{outcome} {message}".rstrip()
         case ActionFailed(seq, attempts, reason):

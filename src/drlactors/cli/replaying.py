@@ -8,7 +8,7 @@ import numpy as np
 from drlactors.domain.features import FeatureSchema, Row, row
 from drlactors.domain.ids import SessionId
 from drlactors.domain.permission import best, permitted
-from drlactors.domain.session import DECIDER, INITIAL, ActionSelected, State, TelemetryRecorded
+from drlactors.domain.session import DECIDER, INITIAL, ActionSelected, ActionWithheld, State, TelemetryRecorded
 from drlactors.ports.log import Category, Entry
 from drlactors.ports.policy import Policy
 
@@ -45,6 +45,7 @@ class Verifier:
         self._schema = schema
         self._states: dict[SessionId, State] = {}
         self._rows: dict[tuple[SessionId, int], Row] = {}
+        self._left: dict[tuple[SessionId, int], int] = {}  # by guards, to choose from
         self._waiting: list[tuple[SessionId, ActionSelected, Row | None, int]] = []
         self.found = Verification()
 
@@ -55,8 +56,11 @@ class Verifier:
             session = SessionId(entry.stream.id)
             state = self._states.pop(session, INITIAL)
             for event in entry.of_session:
-                if isinstance(event, ActionSelected):
-                    self._waiting.append((session, event, self._rows.pop((session, event.seq), None), permitted(state)))
+                if isinstance(event, ActionWithheld):
+                    self._left[session, event.seq] = event.left
+                elif isinstance(event, ActionSelected):
+                    seen, left = self._rows.pop((session, event.seq), None), self._left.pop((session, event.seq), None)
+                    self._waiting.append((session, event, seen, permitted(state) if left is None else left))
                 state = DECIDER.evolve(state, event)
                 if isinstance(event, TelemetryRecorded):
                     self._rows[session, event.window.seq] = row(state, event.window)

@@ -104,6 +104,24 @@ class Reviews(Section):
     default: Annotated[Literal["continue", "release", "terminate", "quarantine"], LIVE]
 
 
+Final = Literal["terminate", "quarantine"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Guards(Section):
+    """The fields of ``domain.guard.Guards``."""
+
+    monitored: Annotated[
+        tuple[Literal["isolate", "terminate", "quarantine", "review"], ...], Field(strict=False, max_length=4), LIVE
+    ]
+    consent: Annotated[tuple[Final, ...], Field(strict=False, max_length=2), LIVE]
+    terminate_per_hour: Annotated[Count, LIVE]
+    quarantine_per_hour: Annotated[Count, LIVE]
+    in_a_row: Annotated[Count, LIVE]
+    ignored_artifacts: Annotated[tuple[Sha256, ...], Field(strict=False, max_length=10_000), LIVE]
+    ignored_sandboxes: Annotated[tuple[Text, ...], Field(strict=False, max_length=10_000), LIVE]
+
+
 class Features(Section):
     names: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_known_features), RESTART]
     missing: Annotated[Share, RESTART]
@@ -231,6 +249,7 @@ class Settings(Section):
     sessions: Sessions
     rules: Rules
     reviews: Reviews
+    guards: Guards
     features: Features
     model: Model
     models: Models

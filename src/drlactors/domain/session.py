@@ -10,6 +10,7 @@ from typing import NamedTuple
 from drlactors.domain.action import Action
 from drlactors.domain.decider import Decider
 from drlactors.domain.errors import AlreadyStarted, NothingToAnswer, NothingToRank, NotStarted, SessionOver
+from drlactors.domain.guard import Reason, Withheld
 from drlactors.domain.ids import EpisodeId
 from drlactors.domain.order import ActionOrdered, AnswerOrder, GiveUpOrder, Order, OrderAnswered, OrderFailed
 from drlactors.domain.permission import Rules, best, permitted
@@ -78,6 +79,7 @@ class Select(NamedTuple):
     schema: str  # the feature schema's id
     because: tuple[str, ...]  # the rationale: what drove the values, strongest first
     propensity: float  # with what chance this choice was made: 1 for the best one
+    withheld: tuple[Withheld, ...] = ()  # what guards keep the policy from, one after the other
 
 
 class Answer(NamedTuple):
@@ -145,6 +147,15 @@ class ActionSelected(NamedTuple):
     propensity: float
 
 
+class ActionWithheld(NamedTuple):
+    """Stands before the choice that was made instead, in the same append."""
+
+    seq: int
+    action: Action  # the one that the policy would have had
+    reason: Reason
+    left: int  # bit n: action n was left to choose from
+
+
 class FeedbackReceived(NamedTuple):
     seq: int
     success: bool
@@ -184,6 +195,7 @@ Event = (
     | ActionOrdered
     | OrderAnswered
     | OrderFailed
+    | ActionWithheld
 )
 
 
@@ -273,20 +285,21 @@ def _start(command: Start, state: State) -> tuple[Event, ...]:
 def _select(command: Select, state: State) -> tuple[Event, ...]:
     if command.seq > state.progress.seq:
         raise NothingToRank
-    mask = permitted(state)
-    return (
-        ActionSelected(
-            seq=command.seq,
-            action=best(command.values, mask),
-            values=command.values,
-            mask=mask,
-            state_vector=command.state_vector,
-            policy=command.policy,
-            schema=command.schema,
-            because=command.because,
-            propensity=command.propensity,
-        ),
+    mask = command.withheld[-1].left if command.withheld else permitted(state)
+    selected = ActionSelected(
+        seq=command.seq,
+        action=best(command.values, mask),
+        values=command.values,
+        mask=mask,
+        state_vector=command.state_vector,
+        policy=command.policy,
+        schema=command.schema,
+        because=command.because,
+        propensity=command.propensity,
     )
+    if command.withheld:
+        return (*(ActionWithheld(command.seq, *one) for one in command.withheld), selected)
+    return (selected,)
 
 
 def _settle(command: Answer | GiveUp, state: State) -> tuple[Event, ...]:
@@ -357,6 +370,8 @@ def evolve(state: State, event: Event) -> State:
             return state._replace(response=state.response.with_order_settled(order, success=success))
         case OrderFailed(order=order):
             return state._replace(response=state.response.with_order_settled(order, success=False))
+        case ActionWithheld():
+            return state
 
 
 DECIDER: Decider[Command, Event, State] = Decider(decide=decide, evolve=evolve, initial=INITIAL)

@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, cast
 from uuid import UUID
 
-from drlactors.domain import episode, instance, model, registry, review, session
+from drlactors.domain import episode, guard, instance, model, registry, review, session
 
-Event = session.Event | episode.Event | instance.Event | model.Event | registry.Event | review.Event
+Event = session.Event | episode.Event | instance.Event | model.Event | registry.Event | review.Event | guard.Event
 
 
 class Category(StrEnum):
@@ -19,6 +19,7 @@ class Category(StrEnum):
     MODEL = "model"
     REGISTRY = "registry"
     REVIEW = "review"
+    GUARD = "guard"
 
 
 class Stream(NamedTuple):
@@ -80,6 +81,11 @@ class Entry(NamedTuple):
     def of_review(self) -> tuple[review.Event, ...]:
         """The events of an entry in a review's stream: there are no others in one."""
         return cast(tuple[review.Event, ...], self.events)
+
+    @property
+    def of_guard(self) -> tuple[guard.Event, ...]:
+        """The events of an entry in a guard's stream: there are no others in one."""
+        return cast(tuple[guard.Event, ...], self.events)
 
 
 class Snapshot(NamedTuple):

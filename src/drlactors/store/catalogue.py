@@ -7,7 +7,7 @@ by one, an upcaster from the old version is added, and ``eventstore/`` gets a go
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from drlactors.domain import episode, instance, model, order, registry, review, session
+from drlactors.domain import episode, guard, instance, model, order, registry, review, session
 from drlactors.ports.log import Category, Event, EventUnreadable
 
 #: Takes the fields of one version as they were stored, gives those of the next.
@@ -62,6 +62,7 @@ CATALOGUE = Catalogue(
         Kind("session.ended", 1, session.Ended),
         Kind("session.lost", 1, session.SessionLost),
         Kind("session.action-ordered", 1, order.ActionOrdered),
+        Kind("session.action-withheld", 1, session.ActionWithheld),
         Kind("session.order-answered", 1, order.OrderAnswered),
         Kind("session.order-failed", 1, order.OrderFailed),
         Kind("episode.stage-entered", 1, episode.StageEntered),
@@ -86,6 +87,8 @@ CATALOGUE = Catalogue(
         Kind("review.decided", 1, review.ReviewDecided),
         Kind("review.lapsed", 1, review.ReviewLapsed),
         Kind("review.closed", 1, review.ReviewClosed),
+        Kind("guard.action-admitted", 1, guard.ActionAdmitted),
+        Kind("guard.row-broken", 1, guard.RowBroken),
     ),
     upcasters={},
 )

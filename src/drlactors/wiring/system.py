@@ -17,6 +17,8 @@ from drlactors.actors.coordinator import CoordinatorActor
 from drlactors.actors.dispatched import Dispatcher
 from drlactors.actors.dispatcher import NAME as DISPATCHED
 from drlactors.actors.dispatcher import DispatcherActor
+from drlactors.actors.guard import NAME as GUARDED
+from drlactors.actors.guard import GuardActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
@@ -32,7 +34,9 @@ from drlactors.config.load import Loaded
 from drlactors.config.problems import ConfigError
 from drlactors.config.settings import Settings
 from drlactors.config.watch import Reload, Watcher
+from drlactors.domain.action import Action
 from drlactors.domain.features import FeatureSchema
+from drlactors.domain.guard import Guards
 from drlactors.domain.ids import InstanceId
 from drlactors.domain.instance import ConfigurationReloaded
 from drlactors.domain.permission import Rules
@@ -180,6 +184,7 @@ class System:
         line.dispatcher = DispatcherActor.start(line)
         line.coordinator = CoordinatorActor.start(line)
         line.reviewer = ReviewerActor.start(line)
+        line.counter = GuardActor.start(line)
         instance = InstanceId(uuid5(_INSTANCES, self.settings.server.instance))
         line.chronicle = ChronicleActor.start(line, instance)
         line.main.every(TICK_S, line.supervisor, Tick())
@@ -275,13 +280,28 @@ def limits(settings: Settings) -> Limits:
         backoff_max_s=supervisor.backoff_max_s,
         review_deadline_s=settings.reviews.deadline_s,
         review_default=Ruling(settings.reviews.default),
+        guards=guards(settings),
+    )
+
+
+def guards(settings: Settings) -> Guards:
+    given = settings.guards
+    return Guards(
+        monitored=frozenset(Action[name.upper()] for name in given.monitored),
+        consent=frozenset(Action[name.upper()] for name in given.consent),
+        terminate_per_hour=given.terminate_per_hour,
+        quarantine_per_hour=given.quarantine_per_hour,
+        in_a_row=given.in_a_row,
+        ignored_artifacts=frozenset(given.ignored_artifacts),
+        ignored_sandboxes=frozenset(given.ignored_sandboxes),
     )
 
 
 def catch_up(line: Line) -> None:
     """Show the followers what they have not seen since the system ran last."""
     after = min(line.log.position(name) for name in (DISPATCHED, COORDINATED))
-    after = min(after, line.log.position(REVIEWED) or after)  # a log older than reviews is not asked about its past
+    # A log that is older than reviews and guards is not asked about its past.
+    after = min(after, *(line.log.position(name) or after for name in (REVIEWED, GUARDED)))
     while entries := line.log.read(after, 1000):
         line.follow(entries, entries)
         after = entries[-1].position

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from drlactors.domain import episode, instance, model, order, registry, review, session
+from drlactors.domain import episode, guard, instance, model, order, registry, review, session
 from drlactors.domain.action import Action
 from drlactors.domain.ids import EpisodeId, OrderId, SessionId
 from drlactors.domain.permission import Rules
@@ -36,6 +36,7 @@ SAMPLES: tuple[Event, ...] = (
     order.ActionOrdered(
         OrderId(OTHER_ID), 9, Action.CONTINUE, order.Undone(7, Action.REVIEW), True, "person:ann", "an installer"
     ),
+    session.ActionWithheld(9, Action.TERMINATE, guard.Reason.PER_HOUR, 0b11011),
     order.OrderAnswered(OrderId(OTHER_ID), True, "resumed", ""),
     order.OrderFailed(OrderId(OTHER_ID), 4, "no answer within 5 s"),
     episode.StageEntered(2, SessionId(OTHER_ID), ARTIFACT),
@@ -69,6 +70,8 @@ SAMPLES: tuple[Event, ...] = (
     review.ReviewDecided(review.Ruling.RELEASE, "ann", "an installer", True),
     review.ReviewLapsed(review.Ruling.CONTINUE),
     review.ReviewClosed(),
+    guard.ActionAdmitted(SessionId(OTHER_ID), 7, Action.QUARANTINE, AT_US),
+    guard.RowBroken(SessionId(OTHER_ID)),
 )
 
 

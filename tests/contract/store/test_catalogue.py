@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import pytest
 from eventsourcing.persistence import Notification, StoredEvent
 
-from drlactors.domain import episode, instance, model, registry, review, session
+from drlactors.domain import episode, guard, instance, model, registry, review, session
 from drlactors.ports.log import Entry, EventUnreadable
 from drlactors.store.catalogue import CATALOGUE, Catalogue, Kind
 from drlactors.store.mapper import Mapper
@@ -28,7 +28,7 @@ def read(row: dict[str, Any], mapper: Mapper | None = None) -> Entry:
 
 
 def test_every_event_of_the_domain_has_a_name() -> None:
-    aggregates = (session, episode, instance, model, registry, review)
+    aggregates = (session, episode, instance, model, registry, review, guard)
     events = {event for aggregate in aggregates for event in get_args(aggregate.Event)}
     assert set(CATALOGUE.by_type) == events
     assert {type(sample) for sample in SAMPLES} == events

@@ -13,6 +13,7 @@ import pytest
 from drlactors.actors.coordinator import CoordinatorActor
 from drlactors.actors.dispatched import Dispatcher
 from drlactors.actors.dispatcher import DispatcherActor
+from drlactors.actors.guard import GuardActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
@@ -25,6 +26,7 @@ from drlactors.domain import features
 from drlactors.domain.action import Action
 from drlactors.domain.errors import ForeignSession
 from drlactors.domain.features import FeatureSchema
+from drlactors.domain.guard import Guards
 from drlactors.domain.ids import SessionId
 from drlactors.domain.review import Ruling
 from drlactors.domain.session import (
@@ -41,7 +43,7 @@ from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.inference import RulePolicy, Serving
 from drlactors.ports.bus import Delivery, Kind
 from drlactors.ports.log import Append, Category, LogUnreachable, Stream
-from drlactors.sandboxes.host import Done, Host, HostedSession
+from drlactors.sandboxes.sdk import Done, Instruction, Sandbox, Session
 from drlactors.store.memory import MemoryEventLog
 from drlactors.testing.given import ARTIFACT, RULES, window
 from drlactors.testing.memory_bus import MemoryBus
@@ -66,6 +68,7 @@ LIMITS = Limits(
     backoff_max_s=0.01,
     review_deadline_s=60,
     review_default=Ruling.CONTINUE,
+    guards=Guards(),
 )
 #: What the rules stop: mass change of files with code injected.
 SINISTER = Telemetry(
@@ -136,6 +139,7 @@ class Plane:
         line.dispatcher = DispatcherActor.start(line)
         line.coordinator = CoordinatorActor.start(line)
         line.reviewer = ReviewerActor.start(line)
+        line.counter = GuardActor.start(line)
         main.every(0.005, line.reviewer, Tick())
         main.every(0.005, line.supervisor, Tick())
         main.every(0.005, line.dispatcher, Tick())
@@ -146,20 +150,18 @@ class Plane:
         catch_up(line)
         self.bus.consume(0, self._deliver, 4096)
         self.carried: list[Action] = []
-        self.host = Host(self.bus.link(), "sandbox-1", self.clock)
+        self.host = Sandbox(self.bus.link(), "sandbox-1", clock=self.clock)
 
     def _deliver(self, deliveries: list[Delivery]) -> None:
         self.line.ledger.enter(delivery.sequence for delivery in deliveries)
         self.line.supervisor.tell(Deliveries(deliveries))
 
-    def open(self, carry_out: Callable[[Action], Done] | None = None) -> HostedSession:
-        def carry(action: Action) -> Done:
-            self.carried.append(action)
+    def open(self, carry_out: Callable[[Instruction], Done] | None = None) -> Session:
+        def carry(instruction: Instruction) -> Done:
+            self.carried.append(instruction.action)
             return Done()
 
-        return self.host.open(
-            SessionId(uuid4()), stage=1, artifact=ARTIFACT, window_ms=250, carry_out=carry_out or carry
-        )
+        return self.host.start(ARTIFACT, carry_out or carry)
 
     def events(self, session: SessionId) -> list[Event]:
         stream = Stream(Category.SESSION, session)
@@ -212,7 +214,7 @@ def selected(events: Sequence[Event]) -> list[int]:
     return [event.seq for event in events if isinstance(event, ActionSelected)]
 
 
-def send(session: HostedSession, first: int, last: int) -> None:
+def send(session: Session, first: int, last: int) -> None:
     for seq in range(first, last):
         session.send([window(seq, syscall_count=10)])
 

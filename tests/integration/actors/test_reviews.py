@@ -12,7 +12,7 @@ from drlactors.domain.order import ActionOrdered, OrderAnswered
 from drlactors.domain.review import Decide, ReviewClosed, ReviewDecided, ReviewLapsed, ReviewOpened, Ruling
 from drlactors.domain.session import EndReason, Outcome
 from drlactors.ports.log import Append, Category, Entry, Stream
-from drlactors.sandboxes.host import HostedSession
+from drlactors.sandboxes.sdk import Session
 from drlactors.testing.given import window
 from tests.integration.actors.test_line import LIMITS, Plane, running, until
 
@@ -20,7 +20,7 @@ from tests.integration.actors.test_line import LIMITS, Plane, running, until
 CONNECTIONS = 1000
 
 
-def ask(plane: Plane) -> tuple[HostedSession, ReviewId]:
+def ask(plane: Plane) -> tuple[Session, ReviewId]:
     """A session in whose first window the policy asks a person."""
     session = plane.open()
     session.send([window(0, network_connections=CONNECTIONS)])
@@ -46,7 +46,7 @@ def decide(plane: Plane, question: ReviewId, ruling: Ruling, who: str = "ann") -
     answer(plane.log, Stream(Category.REVIEW, question), Decide(ruling, who, "seen it before"), 1)
 
 
-def orders(plane: Plane, session: HostedSession) -> list[ActionOrdered]:
+def orders(plane: Plane, session: Session) -> list[ActionOrdered]:
     return [event for event in plane.events(session.id) if isinstance(event, ActionOrdered)]
 
 

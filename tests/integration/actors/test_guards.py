@@ -1,0 +1,105 @@
+"""Guards on a running line: limits over all sessions, switched while it runs, kept over a restart."""
+
+from drlactors.domain.action import Action
+from drlactors.domain.guard import Guards, Reason
+from drlactors.domain.ids import review_of
+from drlactors.domain.review import ReviewOpened, Ruling
+from drlactors.domain.session import ActionSelected, ActionWithheld, EndReason
+from drlactors.domain.telemetry import Window
+from drlactors.ports.log import Category
+from drlactors.sandboxes.sdk import Session
+from tests.integration.actors.test_line import LIMITS, SINISTER, Plane, running, until
+from tests.integration.actors.test_reviews import decide, happened
+
+
+def provoke(plane: Plane, windows: int = 6) -> Session:
+    """A session that the rules isolate, and then kill."""
+    session = plane.open()
+    for seq in range(windows):
+        session.send([Window(seq, 250, 1, SINISTER)])
+    assert session.wait_answered(10)
+    return session
+
+
+def reasons(plane: Plane, session: Session) -> set[Reason]:
+    return {event.reason for event in plane.events(session.id) if isinstance(event, ActionWithheld)}
+
+
+def chosen(plane: Plane, session: Session) -> set[Action]:
+    return {event.action for event in plane.events(session.id) if isinstance(event, ActionSelected)}
+
+
+def guarded(**guards: object) -> Guards:
+    return Guards(**guards)  # type: ignore[arg-type]  # each test names what it is about
+
+
+def test_a_monitored_action_is_recorded_and_going_on_is_sent() -> None:
+    everything = frozenset(action for action in Action if action.carried_out)
+    with running(LIMITS._replace(guards=guarded(monitored=everything))) as plane:
+        session = provoke(plane)
+        assert chosen(plane, session) == {Action.CONTINUE}
+        assert reasons(plane, session) == {Reason.MONITORED}
+        assert plane.carried == []
+
+
+def test_enforcing_is_switched_on_while_it_runs() -> None:
+    with running(LIMITS._replace(guards=guarded(monitored=frozenset({Action.TERMINATE})))) as plane:
+        session = provoke(plane)
+        assert Action.TERMINATE not in chosen(plane, session)
+        plane.line.limits = LIMITS
+        session.send([Window(6, 250, 1, SINISTER)])
+        until(lambda: Action.TERMINATE in plane.carried, "it is enforced")
+
+
+def test_a_limit_counts_all_sessions_and_survives_a_restart() -> None:
+    limits = LIMITS._replace(guards=guarded(terminate_per_hour=2, quarantine_per_hour=1))
+    with running(limits) as before:
+        sessions = [provoke(before) for _ in range(5)]
+        finals = [action for one in sessions for action in chosen(before, one) if action.irreversible]
+        assert sorted(finals) == [Action.TERMINATE, Action.TERMINATE, Action.QUARANTINE]
+        assert reasons(before, sessions[-1]) == {Reason.PER_HOUR}
+
+        def counted() -> int:
+            found = [entry for entry in before.log.read(0, 1000) if entry.stream.category is Category.GUARD]
+            return sum(len(entry.events) for entry in found)
+
+        until(lambda: counted() == 3, "they are written down")
+    with running(limits, log=before.log, clock=before.clock) as plane:
+        assert not any(action.irreversible for action in chosen(plane, provoke(plane)))
+        plane.clock.seconds += 3601
+        assert any(action.irreversible for action in chosen(plane, provoke(plane)))
+
+
+def test_a_row_is_broken_by_a_session_that_ends_untouched() -> None:
+    with running(LIMITS._replace(guards=guarded(in_a_row=1))) as plane:
+        first, second = provoke(plane), provoke(plane)
+        assert Action.TERMINATE in chosen(plane, first)
+        assert reasons(plane, second) == {Reason.IN_A_ROW}
+        second.end(EndReason.FINISHED)
+        until(lambda: len(plane.log.open_sessions()) == 1, "it is over")
+        assert Action.TERMINATE in chosen(plane, provoke(plane))
+
+
+def test_an_ignored_artifact_is_never_acted_upon() -> None:
+    with running(LIMITS._replace(guards=guarded(ignored_artifacts=frozenset({"ab" * 32})))) as plane:
+        session = provoke(plane)
+        assert chosen(plane, session) == {Action.CONTINUE}
+        assert reasons(plane, session) == {Reason.IGNORED_ARTIFACT}
+
+
+def test_what_needs_consent_is_done_once_a_person_agrees() -> None:
+    with running(LIMITS._replace(guards=guarded(consent=frozenset({Action.TERMINATE, Action.QUARANTINE})))) as plane:
+        session = provoke(plane)
+        assert Action.TERMINATE not in chosen(plane, session)
+        asked = next(
+            event.seq
+            for event in plane.events(session.id)
+            if isinstance(event, ActionSelected) and event.action is Action.REVIEW
+        )
+        question = review_of(session.id, asked)
+        until(lambda: happened(plane, question), "a review is opened")
+        (opened,) = happened(plane, question)
+        assert isinstance(opened, ReviewOpened)
+        assert opened.proposed is Action.TERMINATE
+        decide(plane, question, Ruling.TERMINATE)
+        until(lambda: plane.carried[-1] is Action.TERMINATE, "it is done")
