@@ -218,19 +218,20 @@ class SessionActor(DispatchedActor):
         if group is None or group.number != ranked.group:
             return  # forgotten when it started over; its messages are waiting again
         decide, evolve, state = DECIDER.decide, DECIDER.evolve, self._state
-        acts = bool(ranked.because)
+        recorded, lease_ms = len(group.events), self._line.limits.guards.isolation_lease_ms
         for index, seq in enumerate(group.seqs):
             expected, because = ranked.because.get(index, (None, ()))
             values, vector = ranked.values[index], ranked.state_vectors[index]
             withheld = self._line.guard.withheld(state, self.session, seq, values) if because or expected else ()
             for selected in decide(
-                Select(seq, values, vector, ranked.policy, ranked.schema, because, 1.0, withheld), state
+                Select(seq, values, vector, ranked.policy, ranked.schema, because, 1.0, withheld, lease_ms), state
             ):
                 event = selected
                 if because and isinstance(selected, ActionSelected) and selected.action is not expected:
                     event = selected._replace(because=())  # it explains another action than the one permitted here
                 state = evolve(state, event)
                 group.events.append(event)
+        acts = bool(ranked.because) or len(group.events) > recorded + len(group.seqs)
         self._state, self._group = state, None
         self._store(group.events, tuple(group.arrived), len(group.seqs), acts=acts)
 

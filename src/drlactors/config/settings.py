@@ -120,6 +120,7 @@ class Guards(Section):
     in_a_row: Annotated[Count, LIVE]
     ignored_artifacts: Annotated[tuple[Sha256, ...], Field(strict=False, max_length=10_000), LIVE]
     ignored_sandboxes: Annotated[tuple[Text, ...], Field(strict=False, max_length=10_000), LIVE]
+    isolation_lease_s: Annotated[float, Field(ge=0, le=31_536_000), LIVE]
 
 
 class Features(Section):

@@ -43,6 +43,7 @@ class Guards(NamedTuple):
     in_a_row: int = 0
     ignored_artifacts: frozenset[str] = frozenset()  # sha256
     ignored_sandboxes: frozenset[str] = frozenset()
+    isolation_lease_ms: int = 0  # of telemetry, after which isolation that nothing confirms is taken back; 0: never
 
     def per_hour(self, action: Action) -> int:
         return self.terminate_per_hour if action is Action.TERMINATE else self.quarantine_per_hour

@@ -39,6 +39,11 @@ def order_of(review: ReviewId, ruling: str) -> OrderId:
     return OrderId(uuid5(review, ruling))
 
 
+def lease_order(episode: EpisodeId, stage: int, seq: int) -> OrderId:
+    """The order that takes the isolation back which a stage chose at a window."""
+    return OrderId(uuid5(episode, f"{stage}:{seq}"))
+
+
 @lru_cache(16_384)
 def spelled(session: SessionId) -> str:
     """As it stands in subjects and messages; kept for as many sessions as run at once: making it takes 2 us."""

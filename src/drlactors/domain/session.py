@@ -11,8 +11,8 @@ from drlactors.domain.action import Action
 from drlactors.domain.decider import Decider
 from drlactors.domain.errors import AlreadyStarted, NothingToAnswer, NothingToRank, NotStarted, SessionOver
 from drlactors.domain.guard import Reason, Withheld
-from drlactors.domain.ids import EpisodeId
-from drlactors.domain.order import ActionOrdered, AnswerOrder, GiveUpOrder, Order, OrderAnswered, OrderFailed
+from drlactors.domain.ids import EpisodeId, lease_order
+from drlactors.domain.order import ActionOrdered, AnswerOrder, GiveUpOrder, Order, OrderAnswered, OrderFailed, Undone
 from drlactors.domain.permission import Rules, best, permitted
 from drlactors.domain.progress import Progress
 from drlactors.domain.response import Response
@@ -80,6 +80,7 @@ class Select(NamedTuple):
     because: tuple[str, ...]  # the rationale: what drove the values, strongest first
     propensity: float  # with what chance this choice was made: 1 for the best one
     withheld: tuple[Withheld, ...] = ()  # what guards keep the policy from, one after the other
+    lease_ms: int = 0  # of telemetry, after which isolation that nothing confirms is taken back; 0: never
 
 
 class Answer(NamedTuple):
@@ -299,7 +300,20 @@ def _select(command: Select, state: State) -> tuple[Event, ...]:
     )
     if command.withheld:
         return (*(ActionWithheld(command.seq, *one) for one in command.withheld), selected)
+    if command.lease_ms and state.response.leases and selected.action is Action.CONTINUE:
+        return (selected, *_ease(command, state))
     return (selected,)
+
+
+def _ease(command: Select, state: State) -> tuple[Event, ...]:
+    """Take the newest step of isolation back, where the policy has only gone on since for as long as a lease."""
+    expired = state.response.expired(state.progress.elapsed_ms, command.lease_ms)
+    if expired is None or state.started is None:
+        return ()
+    undone = Undone(expired.seq, Action.ISOLATE)
+    order = lease_order(state.started.episode, state.started.stage, expired.seq)
+    why = f"nothing confirmed the isolation for {command.lease_ms / 1000:g} s"
+    return (ActionOrdered(order, command.seq, Action.CONTINUE, undone, False, "lease", why),)
 
 
 def _settle(command: Answer | GiveUp, state: State) -> tuple[Event, ...]:
@@ -349,7 +363,9 @@ def evolve(state: State, event: Event) -> State:
                 old.connections,
                 old.past,
             )
-            response = state.response if action is Action.CONTINUE else state.response.with_choice(seq, action)
+            response = (
+                state.response if action is Action.CONTINUE else state.response.with_choice(seq, action, old.elapsed_ms)
+            )
             return State(state.started, progress, response, state.outcome, state.over)
         case Started():
             return state._replace(started=event)
@@ -357,7 +373,7 @@ def evolve(state: State, event: Event) -> State:
             lost = state.progress.lost + last - first + 1
             return state._replace(progress=state.progress._replace(seq=last, lost=lost))
         case FeedbackReceived(seq=seq, success=success):
-            return state._replace(response=state.response.with_answer(seq, success=success))
+            return state._replace(response=state.response.with_answer(seq, state.progress.elapsed_ms, success=success))
         case ActionFailed(seq=seq):
             return state._replace(response=state.response.with_failure(seq))
         case OutcomeReported(outcome=outcome):
@@ -365,7 +381,7 @@ def evolve(state: State, event: Event) -> State:
         case Ended() | SessionLost():
             return state._replace(over=True)
         case ActionOrdered():
-            return state._replace(response=state.response.with_order(event))
+            return state._replace(response=state.response.with_order(event, state.progress.elapsed_ms))
         case OrderAnswered(order=order, success=success):
             return state._replace(response=state.response.with_order_settled(order, success=success))
         case OrderFailed(order=order):

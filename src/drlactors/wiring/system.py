@@ -294,6 +294,7 @@ def guards(settings: Settings) -> Guards:
         in_a_row=given.in_a_row,
         ignored_artifacts=frozenset(given.ignored_artifacts),
         ignored_sandboxes=frozenset(given.ignored_sandboxes),
+        isolation_lease_ms=round(given.isolation_lease_s * 1000),
     )
 
 

@@ -11,9 +11,11 @@ import pytest
 from drlactors.domain import session as session_rules
 from drlactors.domain.decider import Decider
 from drlactors.domain.episode import EpisodeCompleted, Verdict
+from drlactors.domain.ids import EpisodeId, SessionId
+from drlactors.domain.review import ReviewClosed, ReviewDecided, ReviewOpened, Ruling
 from drlactors.domain.session import Ended, EndReason, FeedbackReceived, SessionLost
 from drlactors.ports.log import Append, Category, Entry, EventLog, LogError, Snapshot, Stream
-from drlactors.testing.given import started
+from drlactors.testing.given import ARTIFACT, started
 from tests.contract.store.given import AT_US, TRACEPARENT, append, recorded, session, windows
 
 
@@ -167,6 +169,17 @@ def test_a_thousand_sessions_are_open(log: EventLog) -> None:
     streams = [session() for _ in range(1_000)]
     log.append([Append(stream, 0, (started(),), AT_US + n, "start") for n, stream in enumerate(streams)])
     assert log.open_sessions() == {stream: AT_US + n for n, stream in enumerate(streams)}
+
+
+def test_open_reviews_are_those_that_were_opened_and_not_closed(log: EventLog) -> None:
+    waiting, answered, closed = (Stream(Category.REVIEW, uuid4()) for _ in range(3))
+    asked = ReviewOpened(SessionId(uuid4()), 0, EpisodeId(uuid4()), ARTIFACT, None, AT_US, Ruling.CONTINUE)
+    assert log.open_reviews() == []
+    log.append([Append(stream, 0, (asked,), AT_US, "asked") for stream in (waiting, answered, closed)])
+    decided = (ReviewDecided(Ruling.RELEASE, "ann", "an installer", late=False),)
+    log.append([Append(stream, 1, decided, AT_US, "by hand") for stream in (answered, closed)])
+    log.append([Append(closed, 2, (ReviewClosed(),), AT_US, "self")])
+    assert set(log.open_reviews()) == {waiting, answered}
 
 
 def test_positions_are_remembered_with_the_append_and_never_fall(log: EventLog) -> None:

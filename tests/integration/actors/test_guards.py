@@ -1,13 +1,17 @@
 """Guards on a running line: limits over all sessions, switched while it runs, kept over a restart."""
 
+from drlactors.cli.replaying import Verifier
 from drlactors.domain.action import Action
 from drlactors.domain.guard import Guards, Reason
 from drlactors.domain.ids import review_of
+from drlactors.domain.order import ActionOrdered, OrderAnswered, Undone
 from drlactors.domain.review import ReviewOpened, Ruling
-from drlactors.domain.session import ActionSelected, ActionWithheld, EndReason
+from drlactors.domain.session import DECIDER, ActionSelected, ActionWithheld, EndReason
 from drlactors.domain.telemetry import Window
+from drlactors.inference import RulePolicy
 from drlactors.ports.log import Category
 from drlactors.sandboxes.sdk import Session
+from drlactors.testing.given import window
 from tests.integration.actors.test_line import LIMITS, SINISTER, Plane, running, until
 from tests.integration.actors.test_reviews import decide, happened
 
@@ -18,6 +22,7 @@ def provoke(plane: Plane, windows: int = 6) -> Session:
     for seq in range(windows):
         session.send([Window(seq, 250, 1, SINISTER)])
     assert session.wait_answered(10)
+    until(lambda: not DECIDER.fold(plane.events(session.id)).response.pending, "the sandbox has done it all")
     return session
 
 
@@ -103,3 +108,29 @@ def test_what_needs_consent_is_done_once_a_person_agrees() -> None:
         assert opened.proposed is Action.TERMINATE
         decide(plane, question, Ruling.TERMINATE)
         until(lambda: plane.carried[-1] is Action.TERMINATE, "it is done")
+
+
+def test_isolation_is_taken_back_in_the_sandbox_when_its_lease_is_over() -> None:
+    with running(LIMITS._replace(guards=guarded(isolation_lease_ms=1000))) as plane:
+        session = plane.open()
+        session.send([Window(0, 250, 1, SINISTER)])
+        until(lambda: Action.ISOLATE in plane.carried, "it is isolated")
+        for seq in range(1, 8):
+            session.send([window(seq)])
+        until(lambda: plane.carried == [Action.ISOLATE, Action.CONTINUE], "it is taken back")
+        until(lambda: isinstance(plane.events(session.id)[-1], OrderAnswered), "the sandbox says so")
+        (ordered,) = [event for event in plane.events(session.id) if isinstance(event, ActionOrdered)]
+        assert ordered.undoes == Undone(0, Action.ISOLATE)
+
+
+def test_decisions_under_guards_are_reached_again() -> None:
+    guards = guarded(monitored=frozenset({Action.TERMINATE}), quarantine_per_hour=1, isolation_lease_ms=500)
+    with running(LIMITS._replace(guards=guards)) as plane:
+        for _ in range(3):
+            provoke(plane, windows=12)
+        schema = plane.line.schema
+        rules = RulePolicy(schema)
+        verifier = Verifier({rules.info.id: rules}, schema)
+        verifier.read(plane.log.read(0, 10_000))
+        found = verifier.finish()
+        assert (found.decisions, found.differences, found.clean) == (36, [], True)

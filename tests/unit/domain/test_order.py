@@ -9,8 +9,8 @@ from drlactors.domain.errors import NothingToAnswer, SessionOver
 from drlactors.domain.ids import OrderId
 from drlactors.domain.order import ActionOrdered, AnswerOrder, GiveUpOrder, Order, OrderAnswered, OrderFailed, Undone
 from drlactors.domain.permission import permitted
-from drlactors.domain.session import DECIDER, Ended, EndReason, Event
-from drlactors.testing.given import recorded, selected, started, when
+from drlactors.domain.session import DECIDER, Ended, EndReason, Event, FeedbackReceived
+from drlactors.testing.given import recorded, select, selected, started, when
 
 ID = OrderId(UUID(int=5))
 KILL = Order(ID, Action.TERMINATE, None, False, "person:ann", "it encrypts")
@@ -56,6 +56,46 @@ def test_an_undone_isolation_leaves_one_step_less() -> None:
     undo = ActionOrdered(ID, 0, Action.CONTINUE, Undone(0, Action.ISOLATE), False, "lease", "not confirmed")
     assert DECIDER.fold([*isolated, undo]).response.isolation == 0
     assert DECIDER.fold([*isolated, undo, OrderAnswered(ID, False, "stuck", "")]).response.isolation == 1
+
+
+def lived(*actions: Action) -> list[Event]:
+    """A session of windows of 250 ms, each with its answer."""
+    return [
+        started(),
+        *(event for seq, action in enumerate(actions) for event in (recorded(seq), selected(action, seq))),
+    ]
+
+
+def eased(*actions: Action, lease_ms: int = 500) -> list[ActionOrdered]:
+    """What is taken back when the policy goes on after these."""
+    given = [*lived(*actions), recorded(len(actions))]
+    decided = when(select(len(actions), **{"continue": 1.0})._replace(lease_ms=lease_ms), given=given)
+    return [event for event in decided if isinstance(event, ActionOrdered)]
+
+
+def test_isolation_that_nothing_confirms_is_taken_back_when_its_lease_is_over() -> None:
+    assert eased(Action.ISOLATE) == []
+    (undo,) = eased(Action.ISOLATE, Action.CONTINUE)
+    assert (undo.action, undo.undoes, undo.policy) == (Action.CONTINUE, Undone(0, Action.ISOLATE), "lease")
+    assert eased(Action.ISOLATE, Action.CONTINUE, lease_ms=0) == []
+    assert eased(Action.ISOLATE, Action.CONTINUE, Action.REVIEW) == [], "asking a person confirms it"
+    assert eased(Action.ISOLATE, Action.CONTINUE, Action.TERMINATE, Action.CONTINUE) == []
+
+
+def test_steps_of_isolation_are_taken_back_one_lease_after_the_other() -> None:
+    (first,) = eased(Action.ISOLATE, Action.ISOLATE, Action.CONTINUE)
+    assert first.undoes == Undone(1, Action.ISOLATE)
+    events = [*lived(Action.ISOLATE, Action.ISOLATE, Action.CONTINUE, Action.CONTINUE), first]
+    state = DECIDER.fold(events)
+    assert state.response.isolation == 1
+    assert [lease.seq for lease in state.response.leases] == [0]
+    assert state.response.expired(state.progress.elapsed_ms, 500) is None
+    assert state.response.expired(state.progress.elapsed_ms + 500, 500) is not None
+
+
+def test_isolation_that_failed_has_no_lease() -> None:
+    failed: list[Event] = [started(), recorded(0), selected(Action.ISOLATE, 0), FeedbackReceived(0, False, "", "")]
+    assert DECIDER.fold(failed).response.leases == ()
 
 
 def test_an_order_is_settled_once() -> None:
