@@ -1,6 +1,7 @@
 """The composition root: the one room that knows every adapter."""
 
-from drlactors.wiring.access import Addresses, SystemClock, buried, migrations, reading, sandbox_link, trust
+from drlactors.ports.clock import SystemClock
+from drlactors.wiring.access import Addresses, buried, migrations, quarantine_folder, reading, sandbox_link, trust
 from drlactors.wiring.history import Past, archive, past
 from drlactors.wiring.succession import model_folder, model_path
 from drlactors.wiring.system import System
@@ -16,6 +17,7 @@ __all__ = [
     "model_folder",
     "model_path",
     "past",
+    "quarantine_folder",
     "reading",
     "sandbox_link",
     "trust",

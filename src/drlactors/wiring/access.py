@@ -15,7 +15,6 @@ from drlactors.config.load import load
 from drlactors.config.settings import Settings
 from drlactors.config.share import share
 from drlactors.inference import Trust
-from drlactors.ports.clock import SystemClock
 from drlactors.store.connections import Connections
 from drlactors.store.log import PostgresEventLog
 from drlactors.store.migrations import Status, migrate, status
@@ -97,6 +96,11 @@ def buried(files: Sequence[Path], data_dir: Path | None, limit: int) -> list[Bur
 def settings_of(files: Sequence[Path], data_dir: Path | None) -> Settings:
     """What is configured, with the data directory that a command was given."""
     return load(files=files, overrides={} if data_dir is None else {"server.data_dir": str(data_dir)}).settings
+
+
+def quarantine_folder(data_dir: Path | None) -> Path:
+    """Where sandboxes on this data directory put artifacts away."""
+    return Path(settings_of((), data_dir).server.data_dir) / "quarantine"
 
 
 def database(settings: Settings, stack: ExitStack) -> str:

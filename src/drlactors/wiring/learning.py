@@ -23,11 +23,12 @@ from drlactors.learner.methods import LIVE
 from drlactors.learner.occurrences import Occurrence
 from drlactors.learner.transitions import Sample, Task
 from drlactors.learner.tuning import tuned
+from drlactors.ports.clock import SystemClock
 from drlactors.ports.learning import CannotLearn, Round, Step
 from drlactors.ports.policy import Policy, PolicyError
 from drlactors.store.experiences import PostgresDecisions
 from drlactors.testing.processes import DirectoryClaim
-from drlactors.wiring.access import SystemClock, database, open_log, settings_of, trust
+from drlactors.wiring.access import database, open_log, settings_of, trust
 from drlactors.wiring.succession import model_folder, model_path
 
 #: What a stop waits for: a step, or a candidate that is being judged. What does not end in time is done again later.

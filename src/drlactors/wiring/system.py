@@ -43,8 +43,9 @@ from drlactors.domain.permission import Rules
 from drlactors.domain.review import Ruling
 from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery, StreamReplaced
+from drlactors.ports.clock import SystemClock
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from drlactors.wiring.access import RUN_FILE, Addresses, SystemClock, credentials, open_log, write_private
+from drlactors.wiring.access import RUN_FILE, Addresses, credentials, open_log, write_private
 from drlactors.wiring.succession import Succession
 
 _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
