@@ -22,7 +22,8 @@ GROUPS = {
         "Be a sandbox: stream recorded or real programs to a running system.",
         {
             "play": "drlactors.cli.sandbox:play",
-            "run": "drlactors.cli.sandbox:run",
+            "run": "drlactors.cli.running:run",
+            "watch": "drlactors.cli.running:watch",
             "record": "drlactors.cli.record:record",
         },
     ),
@@ -54,6 +55,14 @@ GROUPS = {
             "list": "drlactors.cli.reviews:list_",
             "show": "drlactors.cli.reviews:show",
             "decide": "drlactors.cli.reviews:decide",
+        },
+    ),
+    "quarantine": (
+        "Artifacts that were put away: encrypted, and not to be run from there.",
+        {
+            "list": "drlactors.cli.quarantine:list_",
+            "restore": "drlactors.cli.quarantine:restore",
+            "delete": "drlactors.cli.quarantine:delete",
         },
     ),
     "archive": (

@@ -1,10 +1,8 @@
-"""`drlactors sandbox play | run`: sandboxes that stream to a running system."""
+"""`drlactors sandbox play`: recorded sandboxes that stream to a running system."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 
 def play(
@@ -48,13 +46,13 @@ def play(
     """
     from rich.console import Console
 
-    from drlactors.sandboxes.host import Host
     from drlactors.sandboxes.player import Player
+    from drlactors.sandboxes.sdk import Sandbox
     from drlactors.wiring import SystemClock, sandbox_link
 
     clock = SystemClock()
     link = sandbox_link(nats, token, data_dir)
-    host = Host(link, sandbox, clock)
+    host = Sandbox(link, sandbox)
     player = Player(host, clock, speed=speed, batch=batch)
     try:
         played = player.play(chosen(recording, sessions), at_once=at_once)
@@ -115,97 +113,3 @@ def summary(played: Sequence[Any]) -> Any:
                     *[str(sum(one.hosted.selected[action] for one in some)) for action in Action],
                 )
     return table
-
-
-def run(
-    *command: str,
-    nats: str = "",
-    token: str = "",
-    stage: int = 1,
-    window_ms: int = 250,
-    sandbox: str = "linux",
-    horizon_s: float = 60.0,
-    data_dir: Path | None = None,
-) -> int:
-    """Run a program under strace, stream what it does to a running system, and carry out what that decides.
-
-    Terminate and pause are carried out. This watches and stops; it does not contain: run what is dangerous in a
-    virtual machine. strace has to be installed.
-
-    Examples
-    --------
-    drlactors sandbox run -- tar czf /tmp/a.tgz /usr/share/doc
-
-    Parameters
-    ----------
-    command
-        The program and its arguments, after --.
-    nats
-        The server's address; empty for the system that runs on this data directory.
-    token
-        Its token, where it needs one.
-    stage
-        1 or 2.
-    window_ms
-        The length of a window.
-    sandbox
-        The name that this sandbox goes by.
-    horizon_s
-        The program is terminated after so long.
-    data_dir
-        As for up.
-    """
-    import shutil
-
-    from rich.console import Console
-
-    from drlactors.domain.action import Action
-    from drlactors.domain.ids import EpisodeId, SessionId
-    from drlactors.domain.session import Artifact, EndReason, Outcome
-    from drlactors.sandboxes.host import Answer, Host
-    from drlactors.sandboxes.linux import LinuxSandbox
-    from drlactors.wiring import SystemClock, sandbox_link
-
-    if not command:
-        raise SystemExit("which program? drlactors sandbox run -- COMMAND")
-    console = Console()
-    program = shutil.which(command[0])
-    if program is None:
-        raise SystemExit(f"{command[0]} is not there to be run")
-    artifact = Artifact(hashlib.sha256(Path(program).read_bytes()).hexdigest(), "elf")
-
-    def tell(answer: Answer) -> None:
-        instruction = answer.instruction
-        if instruction.action is not Action.CONTINUE:
-            why = ", ".join(instruction.because)
-            console.print(f"window {instruction.seq}: [bold]{instruction.action.name.lower()}[/] ({why})")
-
-    clock = SystemClock()
-    link = sandbox_link(nats, token, data_dir)
-    host = Host(link, sandbox, clock, watch=tell)
-    began_s = clock.monotonic_s()
-    try:
-        with LinuxSandbox.start(list(command), window_ms=window_ms) as program_run:
-            hosted = host.open(
-                SessionId(uuid4()),
-                stage=stage,
-                artifact=artifact,
-                window_ms=window_ms,
-                carry_out=program_run.carry_out,
-                episode=EpisodeId(uuid4()) if stage == 2 else None,
-            )
-            console.print(f"session {hosted.id}")
-            for window in program_run.windows():
-                hosted.send([window])
-                if clock.monotonic_s() - began_s > horizon_s:
-                    program_run.carry_out(Action.TERMINATE)
-            hosted.wait_answered(10.0)
-            stopped = hosted.stopped
-            hosted.report(Outcome.MALICIOUS if stopped else Outcome.BENIGN, "what the policy concluded")
-            hosted.end(EndReason.TERMINATED if stopped else EndReason.FINISHED)
-            ended = program_run.ended
-    finally:
-        host.close()
-        link.close()
-    console.print(f"{'stopped by ' + stopped.name.lower() if stopped else 'ran to its end'}: {ended}")
-    return 0

@@ -1,0 +1,258 @@
+"""`drlactors sandbox run | watch`: real programs on this machine, behind walls, and a running system decides."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from drlactors.sandboxes.analysis import Terms
+    from drlactors.sandboxes.sdk import Answer, Sandbox
+
+
+def run(
+    *command: str,
+    artifact: Path | None = None,
+    folder: Path | None = None,
+    read: tuple[Path, ...] = (),
+    reach: tuple[str, ...] = (),
+    env: tuple[str, ...] = (),
+    output: Path | None = None,
+    uncontained: bool = False,
+    stage: int = 1,
+    window_ms: int = 250,
+    horizon_s: float = 60.0,
+    review_s: float = 3600.0,
+    sandbox: str = "linux",
+    nats: str = "",
+    token: str = "",
+    data_dir: Path | None = None,
+) -> int:
+    """Run a program behind walls, stream what it does to a running system, and carry out what that decides.
+
+    The program sees system folders read-only and a home of its own, full of decoys, to write in; no process, socket or
+    network but its own; and it has no more rights than an ordinary user. Isolation cuts its network, then takes most of
+    its processor time and memory away, then freezes it. Terminate kills all that it ever started. Quarantine also moves
+    the artifact into the encrypted store of the data directory. A review pauses it until a person has answered.
+
+    This is not a virtual machine: the program uses this machine's kernel, and who knows a flaw in that may get out. Run
+    what is dangerous in a virtual machine, and this inside it. It needs strace and a kernel that lets a user make
+    namespaces; bubblewrap is used where it is installed; a control group is made where one may be, and the session's
+    outcome says which limits it has.
+
+    Examples
+    --------
+    drlactors sandbox run -- ./sample --its-option
+    drlactors sandbox run --artifact sample.py --reach 127.0.0.1:8080 -- python3 sample.py
+    drlactors sandbox run --uncontained -- tar czf /tmp/a.tgz /usr/share/doc
+
+    Parameters
+    ----------
+    command
+        The program and its arguments, after --. It is looked for in system folders only, unless it is named by a path.
+    artifact
+        The file that is judged and may be put in quarantine; without it, the program, if that is named by a path.
+    folder
+        To work in, and the only one that it can change; without it, a new home full of decoys, thrown away afterwards.
+    read
+        More that it may read.
+    reach
+        A TCP service that it may reach, by IPv4 address and port; all else does not exist for it.
+    env
+        NAME=VALUE for its environment, which has next to nothing else.
+    output
+        A file for what it prints; without it, that is thrown away.
+    uncontained
+        Without walls, with all your rights, in the current folder, on your terminal: for programs that you trust.
+    stage
+        1 or 2.
+    window_ms
+        The length of a window.
+    horizon_s
+        The program is terminated after so long, not counting pauses.
+    review_s
+        And after so long a pause.
+    sandbox
+        The name that this sandbox goes by.
+    nats
+        The server's address; empty for the system that runs on this data directory.
+    token
+        Its token, where it needs one.
+    data_dir
+        As for up. The quarantine is in it.
+    """
+    from datetime import UTC, datetime
+    from uuid import uuid4
+
+    from rich.console import Console
+
+    from drlactors.domain.action import Action
+    from drlactors.domain.ids import EpisodeId
+    from drlactors.sandboxes.analysis import Analysis, Specimen
+
+    if not command:
+        raise SystemExit("which program? drlactors sandbox run -- COMMAND")
+    console = Console()
+
+    def tell(answer: "Answer") -> None:
+        instruction = answer.instruction
+        if instruction.action is not Action.CONTINUE:
+            why = ", ".join(instruction.because)
+            console.print(f"window {instruction.seq}: [bold]{instruction.action.name.lower()}[/] ({why})")
+
+    terms = _terms(folder, read, reach, env, uncontained, window_ms, horizon_s, review_s, data_dir)
+    with _printing_to(output) as printed, _connected(nats, token, data_dir, sandbox, tell) as connected:
+        found = Analysis(
+            connected,
+            Specimen.of(command, artifact),
+            replace(terms, output=printed),
+            lambda: datetime.now(UTC),
+            continues=EpisodeId(uuid4()) if stage == 2 else None,
+        ).run()
+    console.print(f"episode {found.episode}, {found.outcome}: {found.detail}")
+    console.print(f"{'stopped by ' + found.stopped.name.lower() if found.stopped else 'not stopped'}: {found.ended}")
+    return 0 if found.ended else 1
+
+
+def watch(
+    place: Path,
+    *,
+    at_once: int = 4,
+    stages: int = 1,
+    read: tuple[Path, ...] = (),
+    reach: tuple[str, ...] = (),
+    env: tuple[str, ...] = (),
+    window_ms: int = 250,
+    horizon_s: float = 60.0,
+    review_s: float = 3600.0,
+    sandbox: str = "linux",
+    nats: str = "",
+    token: str = "",
+    data_dir: Path | None = None,
+) -> int:
+    """Run many programs behind walls, some at a time, each in a session and a home of its own, and show how they fare.
+
+    Walls, limits and what they are not: as for run.
+
+    Examples
+    --------
+    drlactors sandbox watch samples/ --at-once 8 --stages 2
+    drlactors sandbox watch commands.txt
+
+    Parameters
+    ----------
+    place
+        A folder, of which every file that may be executed is run; or a file with a command on each line.
+    at_once
+        How many at the same time.
+    stages
+        1, or 2: what stage 1 judged clean goes on to stage 2.
+    read
+        More that they may read.
+    reach
+        A TCP service that they may reach, by IPv4 address and port.
+    env
+        NAME=VALUE for their environment.
+    window_ms
+        The length of a window.
+    horizon_s
+        A program is terminated after so long, not counting pauses.
+    review_s
+        And after so long a pause.
+    sandbox
+        The name that this sandbox goes by.
+    nats
+        The server's address; empty for the system that runs on this data directory.
+    token
+        Its token, where it needs one.
+    data_dir
+        As for up. The quarantine is in it.
+    """
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from drlactors.cli.watched import Watched
+
+    terms = _terms(None, read, reach, env, False, window_ms, horizon_s, review_s, data_dir)
+    commands = list(_commands(place))
+    if not commands:
+        raise SystemExit(f"nothing in {place} can be run")
+    with _connected(nats, token, data_dir, sandbox, None) as connected:
+        watched = Watched(connected, commands, terms, stages, lambda: datetime.now(UTC))
+        with Live(get_renderable=watched.table, console=Console(), refresh_per_second=4):
+            watched.run(at_once)
+    return 1 if watched.failed else 0
+
+
+def _commands(place: Path) -> Iterator[list[str]]:
+    if place.is_dir():
+        yield from ([str(path)] for path in sorted(place.iterdir()) if path.is_file() and os.access(path, os.X_OK))
+        return
+    for line in place.read_text(encoding="utf-8").splitlines():
+        if words := shlex.split(line, comments=True):
+            yield words
+
+
+def _terms(
+    folder: Path | None,
+    read: tuple[Path, ...],
+    reach: tuple[str, ...],
+    env: tuple[str, ...],
+    uncontained: bool,
+    window_ms: int,
+    horizon_s: float,
+    review_s: float,
+    data_dir: Path | None,
+) -> "Terms":
+    from drlactors.sandboxes.analysis import Terms
+    from drlactors.sandboxes.containment.relay import Address
+    from drlactors.sandboxes.launch import Confines
+    from drlactors.sandboxes.quarantine import Quarantine
+    from drlactors.wiring import quarantine_folder
+
+    if odd := [pair for pair in env if "=" not in pair]:
+        raise SystemExit(f"--env takes NAME=VALUE, not {odd[0]}")
+    try:
+        addresses = tuple(Address.parse(text) for text in reach)
+    except ValueError as wrong:
+        raise SystemExit(f"--reach: {wrong}") from wrong
+    confines = Confines(read=tuple(path.resolve() for path in read), reach=addresses)
+    return Terms(
+        window_ms=window_ms,
+        horizon_s=horizon_s,
+        review_s=review_s,
+        confines=None if uncontained else confines,
+        folder=folder or (Path.cwd() if uncontained else None),
+        env=dict(pair.split("=", 1) for pair in env),
+        quarantine=Quarantine(quarantine_folder(data_dir)),
+    )
+
+
+@contextmanager
+def _printing_to(output: Path | None) -> Iterator[int | None]:
+    if output is None:
+        yield None
+        return
+    with output.open("wb") as file:
+        yield file.fileno()
+
+
+@contextmanager
+def _connected(nats: str, token: str, data_dir: Path | None, name: str, watch: Any) -> Iterator["Sandbox"]:
+    """A sandbox program on the link; what one that was killed left behind is cleared away first."""
+    from drlactors.sandboxes.containment.cgroup import sweep
+    from drlactors.sandboxes.sdk import Sandbox
+    from drlactors.wiring import sandbox_link
+
+    sweep()
+    link = sandbox_link(nats, token, data_dir)
+    try:
+        with Sandbox(link, name, watch=watch) as sandbox:
+            yield sandbox
+    finally:
+        link.close()
