@@ -11,7 +11,7 @@ from drlactors.domain.registry import CONFIGURED
 from drlactors.ports.learning import CannotLearn, Round, Step, Trainer
 from drlactors.ports.log import EventLog
 
-#: Under this name the log remembers up to which position a candidate has learned that was judged.
+#: Under this name the log remembers up to which position nothing is left to be learned, or to be judged.
 NAME = "learned"
 GATE = "gate"
 
@@ -75,7 +75,12 @@ class LearnerActor(DispatchedActor):
         if trainer.position > self._log.position(NAME):
             self._judge()
             return True
-        return trainer.news() >= self._conduct.sessions and trainer.take_in() > 0 and self._step()
+        if trainer.news() < self._conduct.sessions:
+            return False
+        if trainer.take_in() and self._step():
+            return True
+        self._pass()  # there was too little to learn from
+        return False
 
     def _step(self) -> bool:
         before = self._trainer.updates
@@ -93,37 +98,43 @@ class LearnerActor(DispatchedActor):
         while True:
             evaluated = self._evaluated(sha256)
             try:
-                promoted = self._act(sha256, evaluated)
+                self._act(sha256, evaluated)
                 break
             except EvaluatedAgainstAnother:
                 continue  # somebody has put another model in charge meanwhile
             except Refused:
-                promoted = False  # somebody has decided about this one already
-                break
+                break  # somebody has decided about this one already
         known = registrar.life(sha256).trained
         assert known is not None, "it was entered"
+        self._pass()
+        self._watch(Round(sha256, known.version, evaluated, in_charge=registrar.charge().in_charge == sha256))
+
+    def _pass(self) -> None:
+        """Remember that nothing is left to be done about what was taken in."""
         self._log.append([], {NAME: self._trainer.position})
-        self._watch(Round(sha256, known.version, evaluated, promoted))
 
     def _newest_version(self) -> int:
         lives = (self._registrar.life(sha256).trained for sha256 in self._registrar.charge().models)
         return max((known.version for known in lives if known is not None), default=0)
 
     def _evaluated(self, sha256: str) -> Evaluate:
-        """The newest evaluation, if it was against the policy that is in charge; else another one, recorded."""
+        """The newest evaluation, unless another model came in charge since; then another one, which is recorded."""
         in_charge = self._registrar.charge().in_charge
         found = self._registrar.life(sha256).evaluated
-        if found is not None and found.against == (self._configured if in_charge == CONFIGURED else in_charge):
+        if found is not None and (self._configured if in_charge == CONFIGURED else in_charge) in (
+            found.against,
+            sha256,
+        ):
             return Evaluate(*found)
         evaluated = self._trainer.judge(sha256, in_charge)
         self._registrar.evaluate(sha256, evaluated)
         return evaluated
 
-    def _act(self, sha256: str, evaluated: Evaluate) -> bool:
-        """Whether the model was promoted. What speaks neither for nor against it leaves it a candidate."""
+    def _act(self, sha256: str, evaluated: Evaluate) -> None:
+        """What speaks neither for nor against it leaves it a candidate. Raises Refused."""
         if evaluated.answer is Answer.REJECT:
             self._registrar.reject(sha256, GATE, evaluated.reasons)
-        if evaluated.answer is not Answer.PROMOTE or not self._conduct.promote:
-            return False
-        self._registrar.promote(sha256, configured=self._configured, authority=Authority.GATE, author=GATE, reason="")
-        return True
+        if evaluated.answer is Answer.PROMOTE and self._conduct.promote:
+            self._registrar.promote(
+                sha256, configured=self._configured, authority=Authority.GATE, author=GATE, reason=""
+            )

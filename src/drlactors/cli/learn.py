@@ -66,7 +66,7 @@ def learn(*, rounds: int = 0, config: tuple[Path, ...] = (), data_dir: Path | No
 def tell(done: "Round") -> None:
     """What the gate said of a candidate, and what followed."""
     evaluated = done.evaluated
-    said = ", put in charge" if done.promoted else ""
+    said = "; it is in charge" if done.in_charge else ""
     print(f"version {done.version} ({done.sha256[:12]}), the gate says: {evaluated.answer.value}{said}")
     for reason in evaluated.reasons:
         print(f"  {reason}")

@@ -14,7 +14,7 @@ class Step(NamedTuple):
 
     updates: int  # done in all; as before when there was too little to learn from
     loss: float  # mean of the newest ones; not a number before the first look at it
-    epsilon: float  # with which whoever acts by this network would explore
+    epsilon: float  # with which the agent would explore; not a number where there is none
 
 
 class Trainer(Protocol):
@@ -75,4 +75,4 @@ class Round(NamedTuple):
     sha256: str
     version: int
     evaluated: Evaluate
-    promoted: bool  # by the gate
+    in_charge: bool  # whether it is, now
