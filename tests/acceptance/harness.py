@@ -19,8 +19,8 @@ from drlactors.domain.ids import SessionId
 from drlactors.domain.session import ActionSelected, Artifact, EndReason, Outcome, TelemetryLost, TelemetryRecorded
 from drlactors.domain.telemetry import Window
 from drlactors.ports.log import Category, Stream
-from drlactors.sandboxes.host import Done, Host, HostedSession
 from drlactors.sandboxes.recording import Recording, recordings
+from drlactors.sandboxes.sdk import Done, Instruction, Sandbox, Session
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
@@ -111,20 +111,20 @@ class SystemProcess:
 class Crowd:
     """Sandboxes that play windows and count what they are told to do."""
 
-    def __init__(self, host: Host, sessions: int, windows: int) -> None:
+    def __init__(self, host: Sandbox, sessions: int, windows: int) -> None:
         self.windows = windows
         self.carried: Counter[tuple[SessionId, Action]] = Counter()
         self._templates = _templates(sessions, windows)
-        self.sessions: list[HostedSession] = [self._open(host) for _ in range(sessions)]
+        self.sessions: list[Session] = [self._open(host) for _ in range(sessions)]
 
-    def _open(self, host: Host) -> HostedSession:
+    def _open(self, host: Sandbox) -> Session:
         session = SessionId(uuid4())
 
-        def carry_out(action: Action) -> Done:
-            self.carried[session, action] += 1
+        def carry_out(instruction: Instruction) -> Done:
+            self.carried[session, instruction.action] += 1
             return Done()
 
-        return host.open(session, stage=1, artifact=Artifact("ab" * 32, "elf"), window_ms=250, carry_out=carry_out)
+        return host.start(Artifact("ab" * 32, "elf"), carry_out, session=session)
 
     def play(self, first: int, last: int) -> None:
         """Send windows ``first`` to ``last`` - 1 of every session, one message each."""

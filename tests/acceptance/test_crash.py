@@ -11,10 +11,10 @@ from drlactors.config.share import share
 from drlactors.domain.episode import EpisodeCompleted, Verdict
 from drlactors.domain.session import SessionLost, Started
 from drlactors.ports.log import Category, Event, Stream
-from drlactors.sandboxes.host import Host
+from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from drlactors.wiring import SystemClock, sandbox_link
+from drlactors.wiring import sandbox_link
 from tests.acceptance.harness import Crowd, SystemProcess, audit, servers, wait_for
 
 SESSIONS, WINDOWS = 12, 40
@@ -26,9 +26,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedNat
 
 
 @pytest.fixture
-def host(real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[Host]:
+def host(real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[Sandbox]:
     link = sandbox_link(real[0].url, "", None)
-    host = Host(link, "crowd", SystemClock(), resend_s=1.0)
+    host = Sandbox(link, "crowd", resend_s=1.0)
     yield host
     host.close()
     link.close()
@@ -56,7 +56,7 @@ def system(tmp_path: Path, real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Itera
     ],
 )
 def test_killed_at(
-    point: str, after: int, system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+    point: str, after: int, system: SystemProcess, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
 ) -> None:
     system.start(crash_at=point, after=after, wait=False)
     crowd = Crowd(host, SESSIONS, WINDOWS)
@@ -74,7 +74,7 @@ def test_killed_at(
 
 
 def test_killed_again_and_again_under_load(
-    system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+    system: SystemProcess, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
 ) -> None:
     crowd = Crowd(host, SESSIONS, WINDOWS)
     for part in range(4):
@@ -89,7 +89,7 @@ def test_killed_again_and_again_under_load(
 
 @pytest.mark.parametrize("victim", [0, 1], ids=["nats", "postgres"])
 def test_a_server_is_killed_under_load(
-    victim: int, system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+    victim: int, system: SystemProcess, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
 ) -> None:
     system.start()
     crowd = Crowd(host, SESSIONS, WINDOWS)
@@ -104,7 +104,7 @@ def test_a_server_is_killed_under_load(
 
 @pytest.mark.parametrize("again", [True, False], ids=["replaced", "removed"])
 def test_a_system_whose_stream_is_gone_ends_with_the_reason_and_the_next_one_loses_nothing(
-    again: bool, system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+    again: bool, system: SystemProcess, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
 ) -> None:
     async def remove() -> None:
         client = await nats.connect(real[0].url)
@@ -131,7 +131,7 @@ def test_a_system_whose_stream_is_gone_ends_with_the_reason_and_the_next_one_los
 
 
 def test_a_session_that_a_crash_left_open_is_lost_when_it_stays_silent(
-    tmp_path: Path, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+    tmp_path: Path, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
 ) -> None:
     def events(stream: Stream) -> list[Event]:
         return [event for entry in log.stream(stream) for event in entry.events]
@@ -157,7 +157,7 @@ def test_a_session_that_a_crash_left_open_is_lost_when_it_stays_silent(
 
 
 def test_a_clean_stop_leaves_nothing_behind(
-    system: SystemProcess, host: Host, real: tuple[EmbeddedNats, EmbeddedPostgres]
+    system: SystemProcess, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
 ) -> None:
     system.start()
     crowd = Crowd(host, SESSIONS, WINDOWS)

@@ -19,7 +19,7 @@ from drlactors.domain.model import Authority, Shadowed, Standing
 from drlactors.domain.session import ActionSelected
 from drlactors.inference import packaged_model
 from drlactors.ports.log import Category, Event
-from drlactors.sandboxes.host import Host
+from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats
 from drlactors.wiring import SystemClock, sandbox_link
@@ -35,9 +35,9 @@ OLD = model_id(packaged_model())
 
 
 @pytest.fixture
-def host(own_nats: EmbeddedNats) -> Iterator[Host]:
+def host(own_nats: EmbeddedNats) -> Iterator[Sandbox]:
     link = sandbox_link(own_nats.url, "", None)
-    host = Host(link, "crowd", SystemClock(), resend_s=1.0)
+    host = Sandbox(link, "crowd", resend_s=1.0)
     yield host
     host.close()
     link.close()
@@ -106,7 +106,7 @@ def policies(log: PostgresEventLog) -> list[str]:
 class Load:
     """A crowd that plays on, round by round, all of them answered."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Sandbox) -> None:
         self.crowd = Crowd(host, SESSIONS, 400)
         self.round = 0
 
@@ -124,7 +124,7 @@ class Load:
 
 
 def test_a_model_lives_from_candidate_to_roll_back_while_windows_are_answered(
-    system: SystemProcess, host: Host, log: PostgresEventLog, database: str, tmp_path: Path
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str, tmp_path: Path
 ) -> None:
     second = signed(tmp_path, seed=2)
     sha256 = model_id(second)
@@ -179,7 +179,13 @@ def test_a_model_lives_from_candidate_to_roll_back_while_windows_are_answered(
     [("before registry", False), ("after registry", True), ("before model", True), ("after model", True)],
 )
 def test_a_promotion_that_is_killed_leaves_a_good_model_serving(
-    point: str, decided: bool, system: SystemProcess, host: Host, log: PostgresEventLog, database: str, tmp_path: Path
+    point: str,
+    decided: bool,
+    system: SystemProcess,
+    host: Sandbox,
+    log: PostgresEventLog,
+    database: str,
+    tmp_path: Path,
 ) -> None:
     second = signed(tmp_path, seed=2)
     sha256 = model_id(second)
@@ -220,7 +226,7 @@ def test_a_model_that_was_taken_in_halfway_is_no_model(
 
 
 def test_a_promoted_model_that_cannot_be_verified_leaves_the_one_before(
-    system: SystemProcess, host: Host, log: PostgresEventLog, database: str, tmp_path: Path
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str, tmp_path: Path
 ) -> None:
     second, third = signed(tmp_path, seed=2), signed(tmp_path, seed=3)
     folder = system.folder / "models"
@@ -250,7 +256,7 @@ def test_an_unsigned_model_is_not_taken_in(system: SystemProcess, tmp_path: Path
 
 
 def test_memory_does_not_grow_over_a_hundred_reloads(
-    system: SystemProcess, host: Host, log: PostgresEventLog, database: str, tmp_path: Path
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str, tmp_path: Path
 ) -> None:
     """Of the process that serves, which swaps between two models while it answers."""
     registrar, load, sizes = Registrar(log, SystemClock()), Load(host), []

@@ -19,10 +19,10 @@ from drlactors.domain.instance import ConfigurationReloaded, PolicyActivated, Po
 from drlactors.domain.session import DECIDER, INITIAL, ActionSelected, State, TelemetryLost
 from drlactors.inference import packaged_model
 from drlactors.ports.log import Category, Entry, Event, Stream
-from drlactors.sandboxes.host import Host
+from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats
-from drlactors.wiring import SystemClock, sandbox_link
+from drlactors.wiring import sandbox_link
 from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
 from tests.unit.inference.models import signed, trusted
 
@@ -30,9 +30,9 @@ SESSIONS, WINDOWS = 12, 40
 
 
 @pytest.fixture
-def host(own_nats: EmbeddedNats) -> Iterator[Host]:
+def host(own_nats: EmbeddedNats) -> Iterator[Sandbox]:
     link = sandbox_link(own_nats.url, "", None)
-    host = Host(link, "crowd", SystemClock(), resend_s=1.0)
+    host = Sandbox(link, "crowd", resend_s=1.0)
     yield host
     host.close()
     link.close()
@@ -101,7 +101,7 @@ def play(crowd: Crowd, first: int, last: int) -> None:
         wait_for(lambda: crowd.unanswered() == 0, 30, f"round {seq} is answered")
 
 
-def test_every_decision_is_reached_again(system: SystemProcess, host: Host, log: PostgresEventLog) -> None:
+def test_every_decision_is_reached_again(system: SystemProcess, host: Sandbox, log: PostgresEventLog) -> None:
     crowd = Crowd(host, SESSIONS, WINDOWS)
     play(crowd, 0, WINDOWS)
     assert crowd.finish() == 0
@@ -120,7 +120,7 @@ def test_every_decision_is_reached_again(system: SystemProcess, host: Host, log:
 
 @pytest.mark.parametrize("what", ["value", "action", "state vector", "mask"])
 def test_one_decision_that_was_tampered_with_is_named(
-    what: str, system: SystemProcess, host: Host, log: PostgresEventLog, database: str
+    what: str, system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str
 ) -> None:
     crowd = Crowd(host, 3, 10)
     play(crowd, 0, 10)
@@ -205,7 +205,7 @@ def folded(log: PostgresEventLog, session: UUID) -> State:
 
 
 def test_a_session_that_slept_goes_on_where_it_was(
-    system: SystemProcess, host: Host, log: PostgresEventLog, database: str
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str
 ) -> None:
     crowd = Crowd(host, SESSIONS, WINDOWS)
     for first in range(0, WINDOWS, 10):
@@ -237,7 +237,7 @@ def asleep(log: PostgresEventLog, session: UUID) -> bool:
 
 
 def test_a_session_wakes_from_its_snapshot_after_a_restart(
-    system: SystemProcess, host: Host, log: PostgresEventLog, database: str
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str
 ) -> None:
     crowd = Crowd(host, 4, 20)
     play(crowd, 0, 10)
@@ -251,7 +251,7 @@ def test_a_session_wakes_from_its_snapshot_after_a_restart(
 
 
 def test_a_snapshot_that_cannot_be_read_is_made_again_from_the_log(
-    system: SystemProcess, host: Host, log: PostgresEventLog, database: str
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str
 ) -> None:
     crowd = Crowd(host, 4, 20)
     play(crowd, 0, 10)
@@ -272,7 +272,7 @@ def model_id(path: Path) -> str:
 
 
 def test_a_model_is_replaced_while_windows_are_answered(
-    system: SystemProcess, host: Host, log: PostgresEventLog, database: str, model: Path, tmp_path: Path
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str, model: Path, tmp_path: Path
 ) -> None:
     first, second = model_id(packaged_model()), signed(tmp_path, seed=7)
     crowd = Crowd(host, SESSIONS, 400)
@@ -321,7 +321,12 @@ def test_a_model_is_replaced_while_windows_are_answered(
     ids=["cut off", "rubbish", "empty"],
 )
 def test_a_broken_model_is_refused_and_the_old_one_stays(
-    broken: Callable[[bytes], bytes], says: str, system: SystemProcess, host: Host, log: PostgresEventLog, model: Path
+    broken: Callable[[bytes], bytes],
+    says: str,
+    system: SystemProcess,
+    host: Sandbox,
+    log: PostgresEventLog,
+    model: Path,
 ) -> None:
     crowd = Crowd(host, 4, 20)
     play(crowd, 0, 10)
@@ -342,7 +347,7 @@ def test_a_broken_model_is_refused_and_the_old_one_stays(
 
 
 def test_a_model_without_its_metadata_is_refused(
-    system: SystemProcess, host: Host, log: PostgresEventLog, model: Path
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, model: Path
 ) -> None:
     model.with_suffix(".json").unlink()
     wait_for(lambda: refusals(log), 20, "it is refused")
@@ -353,7 +358,7 @@ def test_a_model_without_its_metadata_is_refused(
 
 
 def test_another_path_in_the_configuration_is_watched_from_then_on(
-    system: SystemProcess, host: Host, log: PostgresEventLog, tmp_path: Path
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from drlactors.sandboxes.host import Answer
+    from drlactors.sandboxes.sdk import Answer
     from drlactors.sandboxes.player import Played
 
 SHOWN = 12

@@ -31,8 +31,8 @@ def demo(*, seconds: float = 30.0, sessions: int = 60, speed: float = 1.0, data_
 
     from drlactors.cli.sandbox import settle
     from drlactors.config.load import load
-    from drlactors.sandboxes.host import Host
     from drlactors.sandboxes.player import Player
+    from drlactors.sandboxes.sdk import Sandbox
     from drlactors.wiring import System, SystemClock, sandbox_link
 
     console = Console()
@@ -44,7 +44,7 @@ def demo(*, seconds: float = 30.0, sessions: int = 60, speed: float = 1.0, data_
             clock = SystemClock()
             link = sandbox_link("", "", folder)
             board = Board()
-            host = Host(link, "demo", clock, watch=board.answered)
+            host = Sandbox(link, "demo", watch=board.answered)
             player = Player(host, clock, speed=speed)
             console.print(
                 f"Up: {system.addresses.nats_url}, model {system.serving.info.id}. Playing recorded sessions."

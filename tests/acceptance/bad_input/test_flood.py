@@ -12,7 +12,7 @@ from drlactors.domain.permission import Rules
 from drlactors.domain.session import EndReason, Start
 from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.ports.bus import Kind
-from drlactors.sandboxes.host import Answer, Host
+from drlactors.sandboxes.sdk import Answer, Sandbox
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring import SystemClock, sandbox_link
 from tests.acceptance.bad_input.kit import counted, feedback, of_each_kind
@@ -74,7 +74,7 @@ def test_a_hundred_thousand_bad_messages_neither_stop_nor_slow_the_others(
     def watch(answer: Answer) -> None:
         latencies_s.append(answer.latency_s)
 
-    host = Host(link, "crowd", SystemClock(), resend_s=5.0, watch=watch)
+    host = Sandbox(link, "crowd", resend_s=5.0, watch=watch)
     crowd = Crowd(host, SESSIONS, windows=CALM_ROUNDS)
     last = 0
 
@@ -87,7 +87,7 @@ def test_a_hundred_thousand_bad_messages_neither_stop_nor_slow_the_others(
     for _ in range(CALM_ROUNDS):
         play_round()
     calm_p99_s, calm_mb = p99(latencies_s), resident_mb(system.pid)
-    host_2 = Host(link, "crowd", SystemClock(), resend_s=5.0, watch=watch)
+    host_2 = Sandbox(link, "crowd", resend_s=5.0, watch=watch)
     storm = Crowd(host_2, SESSIONS, windows=20_000)
     crowd_windows, last = crowd, 0
     crowd = storm
