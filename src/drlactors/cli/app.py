@@ -9,6 +9,7 @@ from cyclopts import App, Parameter, default_name_transform
 COMMANDS = {
     "up": "drlactors.cli.up:up",
     "demo": "drlactors.cli.demo:demo",
+    "train": "drlactors.cli.train:train",
     "learn": "drlactors.cli.learn:learn",
     "sessions": "drlactors.cli.log:sessions",
     "events": "drlactors.cli.log:events",
@@ -28,8 +29,8 @@ GROUPS = {
         },
     ),
     "policy": (
-        "Make a policy, and look at one.",
-        {"fit": "drlactors.cli.policy:fit", "show": "drlactors.cli.policy:show"},
+        "Look at a policy.",
+        {"show": "drlactors.cli.policy:show"},
     ),
     "models": (
         "The life of models: who made one, how good it is, which one serves.",

@@ -46,6 +46,11 @@ class Settings(NamedTuple):
 PLAIN = Settings(double=False, steps=1, support=0.0)
 
 
+def best_device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 class Update(NamedTuple):
     """What one update found, still on the device: reading a number waits for all that computes it."""
 
@@ -67,7 +72,7 @@ class Agent:
     ) -> None:
         """Raises ValueError for settings that contradict themselves. Without a device, a GPU where there is one."""
         self.settings = settings
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or best_device()
         self.learning_rate = settings.learning_rate
         self.updates = 0
         generator = torch.Generator().manual_seed(seed)

@@ -153,7 +153,7 @@ class LogTrainer:
             date=self._date(),
             episodes=learned,
             loss=self._loss if isfinite(self._loss) else 0.0,
-            hyperparameters=hyperparameters(self._agent.settings, self._task) | {"updates": self.updates},
+            hyperparameters=hyperparameters(self._agent.settings._asdict(), self._task) | {"updates": self.updates},
         )
         signed_by = self._shelf.add(made)
         known, data = made.metadata, f"the log up to position {self.position}"

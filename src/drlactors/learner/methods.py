@@ -1,13 +1,32 @@
-"""Ways to learn, by name: each is settings of the one agent."""
+"""Ways to learn, by name."""
+
+from typing import Any, NamedTuple
 
 from drlactors.learner.agent import PLAIN, Settings
+from drlactors.learner.fitted_q import FittedQ
 
-#: Fitted Q iteration (Riedmiller 2005), for experiences that hold every choice in every state: large batches, targets
-#: that stay for a pass, and weights held small, because there are few artifacts. The loss is square: rewards go from
-#: -2 to 1, and what is linear beyond 1 takes the middle of them for their mean. That stopped 62 instead of 30 of 100
-#: benign sessions held out, for the same reward.
-FITTED = Settings(
+
+class Method(NamedTuple):
+    """The agent, learning from a replay buffer."""
+
+    settings: Settings
+    updates: int
+    annealed: bool = False  # whether the learning rate falls to 0 along half a cosine (Loshchilov and Hutter 2017)
+
+    @property
+    def length(self) -> int:
+        return self.updates
+
+    def hyperparameters(self) -> dict[str, Any]:
+        return {"algorithm": "DQN", **self.settings._asdict(), "updates": self.updates, "annealed": self.annealed}
+
+
+#: Large batches, targets that stay for a while, and weights held small, because there are few artifacts. The loss is
+#: square: rewards go from -2 to 1, and a loss that is linear beyond 1 takes the middle of them for their mean. That
+#: stopped 62 instead of 30 of 100 benign sessions held out.
+OFFLINE = Settings(
     hidden=(64, 64),
+    double=False,
     steps=1,
     support=0.0,
     huber=10.0,
@@ -16,13 +35,26 @@ FITTED = Settings(
     weight_decay=1e-2,
     target_period=50,
 )
-
 #: For a log: what was not tried there has no support, and is not taken for good.
-LIVE = FITTED._replace(support=0.3)
+LIVE = OFFLINE._replace(support=0.3)
 
-METHODS: dict[str, Settings] = {
-    "fitted-q": FITTED,
-    "bcq": LIVE,
-    "cql": FITTED._replace(conservative=0.1),
-    "dqn": PLAIN,
+METHODS: dict[str, Method | FittedQ] = {
+    "fitted-q": FittedQ(),
+    "bcq": Method(LIVE, 2000, annealed=True),
+    "cql": Method(OFFLINE._replace(conservative=0.1), 2000, annealed=True),
+    "dqn": Method(PLAIN, 10_000),
 }
+
+
+def lasting(name: str, long: int) -> Method | FittedQ:
+    """The method of that name, for so many updates (iterations of fitted Q); 0 for what it takes by default.
+
+    Raises ValueError for a name that nobody knows.
+    """
+    if name not in METHODS:
+        raise ValueError(f"no method is called {name!r}: there are {', '.join(METHODS)}")
+    match METHODS[name]:
+        case FittedQ() as fitted:
+            return fitted._replace(iterations=long or fitted.iterations)
+        case Method() as method:
+            return method._replace(updates=long or method.updates)

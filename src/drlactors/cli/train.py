@@ -1,0 +1,219 @@
+"""`drlactors train`: learns offline from recordings, a public set, an archive or the log."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from drlactors.cli.courses import Source
+    from drlactors.learner.course import Course
+    from drlactors.learner.evaluation import Evaluation
+    from drlactors.learner.fitted_q import FittedQ
+    from drlactors.learner.methods import Method
+    from drlactors.learner.offline import Heard, Trained
+    from drlactors.learner.transitions import Task
+
+
+def train(
+    *,
+    out: Path,
+    set_: str = "recordings",
+    data: Path | None = None,
+    archive: Path | None = None,
+    log: bool = False,
+    method: str = "",
+    updates: int = 0,
+    seed: int = 0,
+    seeds: int = 1,
+    version: int = 1,
+    date: str = "",
+    key: Path | None = None,
+    config: tuple[Path, ...] = (),
+    data_dir: Path | None = None,
+) -> None:
+    """Train a model on what was recorded, and say how good it is on sessions that were held out.
+
+    A fifth of the artifacts is held out whole; nothing is chosen by them. OUT gets model.onnx with its metadata (and
+    signature), figures.json, figures as SVG, and checkpoints: the same command goes on where it was cut off. The same
+    data, configuration, seed and machine give the same bytes. Needs the extra "learner".
+
+    Recorded behaviour does not react: in recordings every choice is known; in a log those that were made, and what
+    stopping would have been worth. Nobody explores meanwhile: epsilon is what the agent would explore with.
+
+    Examples
+    --------
+    drlactors train --out trained --seeds 5 --key ~/.config/drlactors/models.key
+    drlactors train --out trained --set android-strace --data /data/android-strace-2018
+    drlactors train --out trained --log
+
+    Parameters
+    ----------
+    out
+        The folder to write to.
+    set_
+        recordings (those of this program), machine-activity or android-strace.
+    data
+        Where the set lies: a file or folder of recordings, or the folder of the public set.
+    archive
+        Learn from the archive in this folder instead.
+    log
+        Learn from the log of a system instead (with its archive, where there is one).
+    method
+        fitted-q, bcq, cql or dqn (the specification's); without it, fitted-q, and bcq for a log or an archive.
+    updates
+        How many; without it, what the method takes.
+    seed
+        What the network starts from, and which artifacts are held out.
+    seeds
+        So many trainings, each with the next seed, for the bands of the figures; the first one makes the model.
+    version
+        The number of the model's version.
+    date
+        Its date, ISO 8601 with an offset from UTC; without it, that of the newest session.
+    key
+        A private key of `drlactors models keys` to sign the model with; one that nobody signed does not serve.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from rich.console import Console
+
+    from drlactors.inference.signature import SUFFIX, sign_file
+    from drlactors.learner.course import HELD_OUT
+    from drlactors.learner.evaluation import figures
+    from drlactors.learner.export import export
+    from drlactors.learner.hyperparameters import hyperparameters
+    from drlactors.learner.methods import lasting
+    from drlactors.learner.training_figures import drawn, plain
+    from drlactors.wiring.access import settings_of
+    from drlactors.wiring.learning import task_of
+
+    console = Console()
+    task = task_of(settings_of(config, data_dir))
+    with _source(task, set_, data, archive, log, config, data_dir) as source:
+        name = method or source.method
+        how = lasting(name, updates)
+        console.print(f"Learning from {source.words} by {name}", soft_wrap=True)
+        trained, sides = _train(console, source, task, how, out, range(seed, seed + seeds))
+    made = export(
+        trained[0].ranking,
+        task.schema,
+        figures(trained[0].played),
+        version=version,
+        date=date or source.date or datetime.now(UTC).isoformat(),
+        episodes=sides[0].sessions,
+        loss=trained[0].curve[-1].loss,
+        hyperparameters=hyperparameters(how.hyperparameters() | {"seed": seed, "held_out": HELD_OUT}, task),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "model.onnx"
+    made.write(file)
+    if key is None:
+        file.with_suffix(SUFFIX).unlink(missing_ok=True)  # of the model that was there before
+    else:
+        sign_file(file, key)
+    found = plain(trained) | {"learned_from": source.words, "sessions": sides[0].sessions, "version": version}
+    (out / "figures.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    for name, drawing in drawn(found).items():
+        (out / name).write_text(drawing, encoding="utf-8")
+    console.print(f"{file}: sha256 {made.metadata.sha256}", soft_wrap=True)
+    console.print(_table(trained, sides, task))
+
+
+@contextmanager
+def _source(
+    task: "Task",
+    name: str,
+    data: Path | None,
+    archive: Path | None,
+    log: bool,
+    config: tuple[Path, ...],
+    data_dir: Path | None,
+) -> "Iterator[Source]":
+    from drlactors.cli import courses
+
+    if log + (archive is not None) + (data is not None or name != "recordings") > 1:
+        raise SystemExit("--set with --data, --archive and --log each say what to learn from: give one of them")
+    if log:
+        with courses.of_log(config, data_dir, task) as source:
+            yield source
+    else:
+        yield courses.of_archive(archive, task) if archive else courses.of_set(name, data, task)
+
+
+def _train(
+    console: "Console", source: "Source", task: "Task", how: "Method | FittedQ", out: Path, seeds: range
+) -> "tuple[list[Trained], list[Course]]":
+    """One training for each seed, each with a bar of its own."""
+    from drlactors.learner.offline import Run
+
+    trained, sides = [], []
+    for seed in seeds:
+        course = source.course(seed)
+        with _bar(console, how.length, seed) as heard:
+            trained.append(Run(task, how, seed, out / f"seed-{seed}").train(course, heard))
+        sides.append(course)
+    return trained, sides
+
+
+@contextmanager
+def _bar(console: "Console", updates: int, seed: int) -> "Iterator[Heard]":
+    """Shows how far it is, with the newest loss, reward of held-out sessions, and epsilon; tells what goes wrong."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from drlactors.learner.agent import best_device
+    from drlactors.learner.occurrences import CheckpointWritten, Occurrence
+    from drlactors.learner.offline import Point
+    from drlactors.learner.reproducibility import fingerprint
+    from drlactors.ports.learning import Step
+
+    console.print(f"seed {seed}, {fingerprint(best_device())}", soft_wrap=True)
+    shown = TextColumn("loss {task.fields[loss]}  reward {task.fields[reward]}  epsilon {task.fields[epsilon]}")
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), shown, TimeRemainingColumn()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(f"seed {seed}", total=updates, loss="-", reward="-", epsilon="-")
+
+        def heard(what: Occurrence | Step | Point) -> None:
+            match what:
+                case Step(updates, loss, epsilon):  # there is no epsilon where no agent is
+                    progress.update(task, completed=updates, loss=f"{loss:.4f}", epsilon=f"{epsilon:.2f}".replace("nan", "-"))
+                case Point():
+                    progress.update(task, completed=what.updates, reward=f"{what.held.mean_reward:+.3f}")
+                case CheckpointWritten():
+                    pass
+                case _:
+                    progress.console.print(str(what), soft_wrap=True)
+
+        yield heard
+
+
+def _table(trained: "list[Trained]", sides: "list[Course]", task: "Task") -> Any:
+    """What each model did in its held-out sessions, and the rules in the same."""
+    from rich.table import Table
+
+    from drlactors.inference import RulePolicy
+    from drlactors.learner.evaluation import evaluate, figures
+
+    table = Table("held out", "sessions", "accuracy", "false positives", "false negatives", "stopped after", "reward")
+    for number, (one, course) in enumerate(zip(trained, sides, strict=True)):
+        rules = evaluate(RulePolicy(task.schema).rank, course.held, task)
+        for name, found in ((f"model {number}", figures(one.played)), (f"rules {number}", rules)):
+            table.add_row(name, *_cells(found))
+    return table
+
+
+def _cells(found: "Evaluation") -> tuple[str, ...]:
+    return (
+        str(found.sessions),
+        f"{found.accuracy:.3f}",
+        f"{found.false_positive_rate:.3f}",
+        f"{found.false_negative_rate:.3f}",
+        f"{found.mean_decision_s:.2f} s",
+        f"{found.mean_reward:+.3f}",
+    )

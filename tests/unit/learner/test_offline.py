@@ -1,0 +1,138 @@
+"""Offline training: it learns what separates the classes, and what it ends in depends on nothing but its arguments."""
+
+import json
+
+import pytest
+
+from drlactors.learner.agent import PLAIN
+from drlactors.learner.choices import every_choice
+from drlactors.learner.course import Course, TooFew, of_samples
+from drlactors.learner.fitted_q import FittedQ
+from drlactors.learner.methods import LIVE, METHODS, Method, lasting
+from drlactors.learner.offline import POINTS, Point, Run, Trained
+from drlactors.learner.training_figures import drawn, plain
+from drlactors.learner.transitions import Table
+from drlactors.ports.learning import Step
+from tests.unit.learner.samples import TASK
+from tests.unit.learner.separable import SAMPLES
+
+FITTED = FittedQ(iterations=30, batch=64, learning_rate=3e-3)
+SMALL = Method(LIVE._replace(batch=64, hidden=(32,), learning_rate=3e-3), updates=600, annealed=True)
+
+
+@pytest.fixture(scope="module")
+def course() -> Course:
+    return of_samples(SAMPLES, TASK, seed=0)
+
+
+def weights(trained: Trained) -> list[bytes]:
+    return [parameter.detach().numpy().tobytes() for parameter in trained.ranking.parameters()]
+
+
+@pytest.mark.parametrize("method", [FITTED, SMALL], ids=["fitted-q", "bcq"])
+def test_it_learns_what_separates_the_classes(method, course, tmp_path):
+    heard: list = []
+    trained = Run(TASK, method, 0, tmp_path).train(course, heard.append)
+    last = trained.curve[-1]
+    assert (last.updates, last.held.sessions, last.held.accuracy) == (method.length, 8, 1.0)
+    assert last.held.mean_reward > 0
+    assert [one for one in heard if isinstance(one, Point)] == list(trained.curve)
+    assert len(trained.curve) >= POINTS
+    assert any(isinstance(one, Step) for one in heard)
+
+
+@pytest.mark.parametrize("method", [FITTED._replace(iterations=3), SMALL._replace(updates=10)], ids=["fitted-q", "bcq"])
+def test_the_same_arguments_give_the_same_bytes_and_another_seed_gives_others(method, course, tmp_path):
+    first, again, other = (
+        Run(TASK, method, seed, tmp_path / folder).train(course, lambda _: None)
+        for seed, folder in ((0, "first"), (0, "again"), (1, "other"))
+    )
+    assert weights(first) == weights(again)
+    assert first.curve == again.curve
+    assert weights(first) != weights(other)
+
+
+class Killed(BaseException):
+    """Nobody catches it."""
+
+
+@pytest.mark.parametrize("points", [1, 7, POINTS])
+def test_a_training_that_was_cut_off_ends_in_the_same_bytes(points, course, tmp_path):
+    method, reached = SMALL._replace(updates=40), 0
+
+    def cut(heard):
+        nonlocal reached
+        reached += isinstance(heard, Point)
+        if reached == points:
+            raise Killed
+
+    with pytest.raises(Killed):
+        Run(TASK, method, 0, tmp_path / "cut").train(course, cut)
+    resumed = Run(TASK, method, 0, tmp_path / "cut").train(course, lambda _: None)
+    whole = Run(TASK, method, 0, tmp_path / "whole").train(course, lambda _: None)
+    assert weights(resumed) == weights(whole)
+    assert resumed.curve == whole.curve
+
+
+def test_a_finished_training_is_not_begun_again(course, tmp_path):
+    method = SMALL._replace(updates=10)
+    first = Run(TASK, method, 0, tmp_path).train(course, lambda _: None)
+    heard: list = []
+    assert weights(Run(TASK, method, 0, tmp_path).train(course, heard.append)) == weights(first)
+    assert heard == []
+
+
+def test_the_rate_of_an_annealed_training_falls_to_nothing(course, tmp_path):
+    settled = Run(TASK, SMALL._replace(updates=10), 0, tmp_path).train(course, lambda _: None)
+    restless = Run(TASK, SMALL._replace(updates=10, annealed=False), 0, tmp_path / "r").train(course, lambda _: None)
+    assert weights(settled) != weights(restless)
+
+
+def test_fitted_q_does_not_learn_from_a_log(course, tmp_path):
+    assert isinstance(course.learned, Table)
+    logged = course._replace(learned=every_choice(course.learned, TASK.gamma))
+    with pytest.raises(ValueError, match="what every choice leads to"):
+        Run(TASK, FITTED, 0, tmp_path).train(logged, lambda _: None)
+
+
+def test_less_than_a_batch_is_too_little(course, tmp_path):
+    assert isinstance(course.learned, Table)
+    few = course._replace(learned=every_choice(course.learned, TASK.gamma).select(slice(63)))
+    with pytest.raises(ValueError, match="63 experiences are fewer than the batch of 64"):
+        Run(TASK, SMALL, 0, tmp_path).train(few, lambda _: None)
+
+
+def test_one_artifact_of_a_class_is_too_few():
+    with pytest.raises(TooFew):
+        of_samples([s for s in SAMPLES if not s.malicious] + [SAMPLES[1]], TASK, seed=0)
+
+
+def test_artifacts_are_on_one_side(course):
+    assert course.sessions + len(course.held) == len(SAMPLES)
+    assert len(course.held) == 8
+
+
+def test_methods_have_names_and_last_as_long_as_asked():
+    assert lasting("dqn", 0) == Method(PLAIN, 10_000)
+    assert lasting("dqn", 7).length == lasting("fitted-q", 7).length == 7
+    with pytest.raises(ValueError, match=f"there are {', '.join(METHODS)}"):
+        lasting("sarsa", 0)
+
+
+def test_figures_are_plain_and_can_be_drawn(course, tmp_path):
+    trained = [
+        Run(TASK, FITTED._replace(iterations=4), seed, tmp_path).train(course, lambda _: None) for seed in (0, 1)
+    ]
+    found = json.loads(json.dumps(plain(trained), allow_nan=False))
+    assert found["seeds"] == 2
+    counts = found["confusion"]
+    assert {truth: sum(row.values()) for truth, row in counts.items()} == {"malicious": 8, "benign": 8}
+    stopped = found["stopped_by_second"]["malicious"]
+    assert all(low <= mean <= high for low, mean, high in zip(*stopped.values(), strict=True))
+    assert stopped["mean"][-1] == counts["malicious"]["stopped"] / 8
+    shares = zip(*found["actions_by_window"].values(), strict=True)
+    assert all(sum(window) == pytest.approx(1, abs=1e-3) for window in shares)
+    for name, svg in drawn(found).items():
+        assert name.endswith(".svg")
+        assert svg.startswith("<svg ")
+        assert "nan" not in svg
