@@ -39,7 +39,9 @@ def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
     with until_signal() as stopped:
         system = System(read(), reload=read, on_fault=stopped.set)
         addresses = system.start()
-        print(f"drlactors is up. NATS {addresses.nats_url}, metrics {addresses.metrics_url}/metrics. Ctrl-C stops it.")
+        gateway = f", gRPC {addresses.gateway}" if addresses.gateway else ""
+        print(f"drlactors is up. NATS {addresses.nats_url}{gateway}, metrics {addresses.metrics_url}/metrics.", end=" ")
+        print("Ctrl-C stops it.")
         sys.stdout.flush()
         try:
             stopped.wait()

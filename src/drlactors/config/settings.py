@@ -213,6 +213,26 @@ class Sandboxes(Section):
     known: Annotated[tuple[Text, ...], Field(strict=False, max_length=10_000), LIVE]
 
 
+class Gateway(Section):
+    address: Annotated[str, Field(pattern=r"^$|^.+:[0-9]{1,5}$"), RESTART]
+    tls_cert: Annotated[Text, RESTART]
+    tls_key: Annotated[Text, RESTART]
+    tls_client_ca: Annotated[Text, RESTART]
+    tokens: Annotated[Text, RESTART]
+    queue_messages: Annotated[AtLeastOne, RESTART]
+    queue_bytes: Annotated[Bytes, RESTART]
+    stream_messages: Annotated[AtLeastOne, RESTART]
+    streams: Annotated[AtLeastOne, RESTART]
+    store_timeout_s: Annotated[Seconds, RESTART]
+    drain_s: Annotated[Seconds, RESTART]
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):
+            raise ValueError("tls_cert and tls_key together, and tls_client_ca only with them")
+        return self
+
+
 class Logging(Section):
     level: Annotated[Literal["debug", "info", "warning", "error"], LIVE]
     file: Annotated[Text, RESTART]
@@ -259,6 +279,7 @@ class Settings(Section):
     dispatch: Dispatch
     rewards: Rewards
     sandboxes: Sandboxes
+    gateway: Gateway
     logging: Logging
     metrics: Metrics
     tracing: Tracing

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Protocol, Self
+from typing import Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -17,6 +17,7 @@ from drlactors.gateway.intake import Intake
 from drlactors.gateway.options import Options
 from drlactors.gateway.service import Service
 from drlactors.ports.bus import Relay
+from drlactors.ports.observer import Observer
 from drlactors.wire.v1 import gateway_pb2, gateway_pb2_grpc
 
 SERVICE = gateway_pb2.DESCRIPTOR.services_by_name["Gateway"].full_name
@@ -26,14 +27,6 @@ MAX_FRAME_BYTES = 16 << 20
 START_S = 15.0
 
 
-class Watching(Protocol):
-    """Who counts what a gateway does; the ``Observer`` port has it."""
-
-    def gateway(self, streams: int, waiting: int) -> None: ...
-
-    def overflowed(self, windows: int) -> None: ...
-
-
 class Gateway:
     """Serves on the relay's loop, beside the connection to the bus: nothing crosses threads. Raises GatewayFailed.
 
@@ -41,14 +34,20 @@ class Gateway:
     """
 
     def __init__(
-        self, relay: Relay, options: Options, started_by: Callable[[SessionId], str | None], watching: Watching
+        self, relay: Relay, options: Options, started_by: Callable[[SessionId], str | None], observer: Observer
     ) -> None:
         """``started_by``: see ``identity.Owners``."""
         self._relay = relay
         self._options = options
-        self._watching = watching
+        self._observer = observer
+        self._overflowed = 0  # windows, that nobody was told of yet
         self._started_by = started_by
         self.port = 0
+
+    @property
+    def reached_at(self) -> str:
+        """HOST:PORT, with the port that was taken."""
+        return f"{self._options.address.rpartition(':')[0]}:{self.port}"
 
     def start(self) -> Self:
         self._on_loop(self._start(), START_S)
@@ -67,7 +66,7 @@ class Gateway:
             self._relay,
             messages=options.queue_messages,
             size_bytes=options.queue_bytes,
-            told_dropped=self._watching.overflowed,
+            told_dropped=self._overflow,
         )
         callers = Callers(options.tokens, certificates=options.tls_client_ca is not None)
         self._service = Service(self._relay, options, callers, Owners(self._started_by), self._intake)
@@ -113,8 +112,15 @@ class Gateway:
             serving = self._relay.reachable
             status = health_pb2.HealthCheckResponse
             await self._tell_health(status.SERVING if serving else status.NOT_SERVING)
-            self._watching.gateway(len(self._service.conversations), self._intake.messages)
+            self._observer.gateway(len(self._service.conversations), self._intake.messages)
+            if self._overflowed:
+                self._observer.note("gateway.overflow", windows=self._overflowed, waiting=self._intake.messages)
+                self._overflowed = 0
             await asyncio.sleep(LOOK_S)
+
+    def _overflow(self, windows: int) -> None:
+        self._overflowed += windows
+        self._observer.overflowed(windows)
 
     async def _tell_health(self, status: "health_pb2.HealthCheckResponse.ServingStatus") -> None:
         for name in ("", SERVICE):
@@ -128,4 +134,4 @@ class Gateway:
         await self._server.stop(self._options.drain_s)
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._watching.gateway(0, self._intake.messages)
+        self._observer.gateway(0, self._intake.messages)

@@ -83,5 +83,10 @@ class Metrics:
         self.restarts = Bounded(counter("actor_restarts", "Actors that broke and were started again.", "actor"))
         sessions = gauge("sessions", "Sessions in memory (awake), and those that are not over (open).", "state")
         self.awake, self.open = sessions.labels("awake"), sessions.labels("open")
+        self.gateway_streams = gauge("gateway_streams", "Streams of sandboxes that are open at the gateway.")
+        self.gateway_waiting = gauge(
+            "gateway_waiting_messages", "Messages at the gateway that the bus does not have yet."
+        )
+        self.gateway_dropped = counter("gateway_dropped_windows", "Windows that the gateway threw away.")
         self.policy_changes = Bounded(counter("policy_swaps", "Changes of the policy, and refusals of one.", "result"))
         self.model_info = gauge("model_info", "1 for the policy in charge.", "policy")

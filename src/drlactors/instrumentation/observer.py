@@ -73,6 +73,13 @@ class PrometheusObserver:
         self._metrics.model_info.labels(policy).set(1)
         self.note("policy.activated", policy=policy, result=result)
 
+    def gateway(self, streams: int, waiting: int) -> None:
+        self._metrics.gateway_streams.set(streams)
+        self._metrics.gateway_waiting.set(waiting)
+
+    def overflowed(self, windows: int) -> None:
+        self._metrics.gateway_dropped.inc(windows)
+
     def note(self, event: str, **fields: Any) -> None:
         self._logs.info(event, fields)
 

@@ -64,6 +64,14 @@ class Observer(Protocol):
         """Another policy is in charge, or was refused."""
         ...
 
+    def gateway(self, streams: int, waiting: int) -> None:
+        """Streams of sandboxes that are open, and messages that the bus does not have yet."""
+        ...
+
+    def overflowed(self, windows: int) -> None:
+        """The gateway threw windows away: too much waited for the bus."""
+        ...
+
     def note(self, event: str, **fields: Any) -> None:
         """Something worth a line in the log."""
         ...

@@ -63,6 +63,12 @@ class RecordingObserver:
     def policy(self, policy: str, result: str) -> None:
         self.totals[f"policy {result}: {policy}"] += 1
 
+    def gateway(self, streams: int, waiting: int) -> None:
+        self.totals["streams"], self.totals["waiting"] = streams, waiting
+
+    def overflowed(self, windows: int) -> None:
+        self.totals["overflowed"] += windows
+
     def note(self, event: str, **fields: Any) -> None:
         self.notes.append((event, fields))
 

@@ -2,6 +2,7 @@
 
 from drlactors.ports.clock import SystemClock
 from drlactors.wiring.access import Addresses, buried, migrations, quarantine_folder, reading, sandbox_link, trust
+from drlactors.wiring.gateways import gateway_process
 from drlactors.wiring.history import Past, archive, past
 from drlactors.wiring.succession import model_folder, model_path
 from drlactors.wiring.system import System
@@ -13,6 +14,7 @@ __all__ = [
     "SystemClock",
     "archive",
     "buried",
+    "gateway_process",
     "migrations",
     "model_folder",
     "model_path",

@@ -30,6 +30,7 @@ class Addresses(NamedTuple):
     postgres_dsn: str
     metrics_url: str
     pid: int
+    gateway: str = ""  # HOST:PORT, where there is one
 
 
 def credentials(settings: Settings, token: str = "") -> Credentials:

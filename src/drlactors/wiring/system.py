@@ -46,6 +46,7 @@ from drlactors.ports.bus import Delivery, StreamReplaced
 from drlactors.ports.clock import SystemClock
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring.access import RUN_FILE, Addresses, credentials, open_log, write_private
+from drlactors.wiring.gateways import serving_gateway
 from drlactors.wiring.succession import Succession
 
 _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
@@ -171,6 +172,9 @@ class System:
         stack.callback(self._drain, consumer)
         bus.consume(ledger.through(), self._deliver, settings.sessions.in_flight)
         self._watch(stack)
+        if settings.gateway.address:
+            gateway = stack.enter_context(serving_gateway(settings, self.addresses.nats_url, log, self.observer))
+            self.addresses = self.addresses._replace(gateway=gateway.reached_at)
         run_file = self.data_dir / RUN_FILE
         write_private(run_file, json.dumps(self.addresses._asdict()))
         stack.callback(run_file.unlink, missing_ok=True)
