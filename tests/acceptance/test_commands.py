@@ -177,14 +177,33 @@ def test_where_no_system_runs_a_sandbox_is_told(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_demo_loses_nothing(tmp_path: Path) -> None:
-    done = drlactors("demo", "--seconds", "5", "--speed", "3", folder=tmp_path, timeout_s=180)
+def test_the_demo_shows_the_whole_loop_and_loses_nothing(tmp_path: Path) -> None:
+    done = drlactors(
+        "demo",
+        "--seconds",
+        "3",
+        "--sessions",
+        "20",
+        "--speed",
+        "5",
+        "--learn-from",
+        "80",
+        folder=tmp_path,
+        timeout_s=180,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Losses: 0" in done.stdout.splitlines()[-4:]
     assert done.stdout.splitlines()[-1] == "Stopped cleanly."
     counted = re.search(r"Windows sent: (\d+), recorded: (\d+), answered: (\d+)\.", done.stdout)
     assert counted
     assert int(counted[1]) == int(counted[2]) == int(counted[3]) > 0
+    learned = re.search(r"Learned: version 1 \(([0-9a-f]{16})\) from \d+ sessions", done.stdout)
+    assert learned
+    assert re.search(r"The gate, on \d+ sessions held out, says: (promote|reject|insufficient evidence)", done.stdout)
+    assert "it is in charge now." in done.stdout or "in charge by the gate's word" in done.stdout
+    decided = re.search(r"Windows decided by: rules-1 (\d+), (\w+) (\d+)", done.stdout)
+    assert decided, "the rules first, and what was learned after them"
+    assert (decided[2], int(decided[1]) > 0, int(decided[3]) > 0) == (learned[1], True, True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from drlactors.sandboxes.sdk import Answer
     from drlactors.sandboxes.player import Played
+    from drlactors.sandboxes.sdk import Answer
 
 SHOWN = 12
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,8 +182,9 @@ def _bar(console: "Console", updates: int, seed: int) -> "Iterator[Heard]":
 
         def heard(what: Occurrence | Step | Point) -> None:
             match what:
-                case Step(updates, loss, epsilon):  # there is no epsilon where no agent is
-                    progress.update(task, completed=updates, loss=f"{loss:.4f}", epsilon=f"{epsilon:.2f}".replace("nan", "-"))
+                case Step(updates, loss, epsilon):
+                    explores = "-" if isnan(epsilon) else f"{epsilon:.2f}"
+                    progress.update(task, completed=updates, loss=f"{loss:.4f}", epsilon=explores)
                 case Point():
                     progress.update(task, completed=what.updates, reward=f"{what.held.mean_reward:+.3f}")
                 case CheckpointWritten():
