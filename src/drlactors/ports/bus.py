@@ -133,7 +133,7 @@ class Relay(Protocol):
         ...
 
     def post(
-        self, kind: Kind, session: SessionId, data: bytes, traceparent: str, settled: Callable[[str], None]
+        self, kind: Kind, session: SessionId, data: bytes, traceparent: str, settled: Callable[[str], None], /
     ) -> None:
         """Put a message into the stream. ``settled`` hears "" once it is stored, or why it never will be.
 

@@ -3,15 +3,21 @@
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from drlactors.codec import sandbox as wire
 from drlactors.domain.ids import SessionId
 from drlactors.domain.telemetry import Window
-from drlactors.ports.bus import Kind, SandboxLink, TooLarge
+from drlactors.ports.bus import Kind, TooLarge
 
 #: Windows in one message, where so many wait.
 AT_ONCE = 64
+
+
+class Offered(Protocol):
+    """The part of a ``SandboxLink`` that is used here."""
+
+    def offer(self, kind: Kind, session: SessionId, data: bytes, traceparent: str = "", /) -> bool: ...
 
 
 class Letter(NamedTuple):
@@ -57,7 +63,7 @@ class Outgoing:
             if self.windows > self._most:
                 self._drop()
 
-    def hand_over(self, link: SandboxLink) -> list[Window]:
+    def hand_over(self, link: Offered) -> list[Window]:
         """Give the link what it takes now, and return the windows in it. Raises BusUnreachable."""
         taken: list[Window] = []
         while self._queue:
@@ -77,7 +83,7 @@ class Outgoing:
                 self._queue.popleft()
         return taken
 
-    def _offer_windows(self, link: SandboxLink, traceparent: str) -> list[Window]:
+    def _offer_windows(self, link: Offered, traceparent: str) -> list[Window]:
         """The windows at the front that went as one message; none when there is no room."""
         windows = self._together(traceparent)
         while windows:
