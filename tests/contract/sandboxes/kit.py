@@ -12,7 +12,7 @@ from drlactors.codec.outbound import Decision, actions
 from drlactors.domain.action import Action
 from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.domain.permission import Rules
-from drlactors.domain.session import ActionSelected, Artifact, Command, EndReason, Outcome, Record
+from drlactors.domain.session import ActionSelected, Answer, Artifact, Command, EndReason, Outcome, Record
 from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.ports.bus import Delivery, SandboxLink
 from drlactors.sandboxes.sdk import AsyncSandbox, AsyncSession, Done, Instruction, Sandbox, Session
@@ -147,6 +147,15 @@ class Plane:
     def wait(self, condition: Callable[[], object], timeout_s: float = 20.0) -> None:
         with self._changed:
             assert self._changed.wait_for(condition, timeout_s), [command for _, _, command, _ in self._commands]
+
+    def answers(self, session: SessionId) -> list[Answer]:
+        return [command for command in self.commands(session) if isinstance(command, Answer)]
+
+    def wait_seqs(self, session: SessionId, seqs: list[int]) -> None:
+        self.wait(lambda: self.seqs(session) == seqs)
+
+    def wait_answers(self, session: SessionId, answers: int) -> None:
+        self.wait(lambda: len(self.answers(session)) == answers)
 
     def answer(self, session: SessionId, seq: int, action: Action = Action.CONTINUE, *, attempt: int = 1) -> None:
         event = ActionSelected(seq, action, (0.0,) * 5, 31, b"", "rules", "schema", (), 1.0)

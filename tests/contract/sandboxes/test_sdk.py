@@ -53,11 +53,11 @@ def link(request: pytest.FixtureRequest, server: EmbeddedNats) -> Iterator[tuple
             gateway = Gateway(relay, Options(address="127.0.0.1:0"), lambda _: None, RecordingObserver()).start()
             stack.callback(gateway.stop)
 
-        def make(**options: int) -> SandboxLink:
+        def make(under_way: int = 4096) -> SandboxLink:
             if request.param == "grpc":
-                made: SandboxLink = GrpcSandboxLink(f"127.0.0.1:{gateway.port}", **options)
+                made: SandboxLink = GrpcSandboxLink(f"127.0.0.1:{gateway.port}", under_way=under_way)
             else:
-                made = NatsSandboxLink(server.url, root=root, **options)
+                made = NatsSandboxLink(server.url, root=root, under_way=under_way)
             stack.callback(made.close)
             return made
 
@@ -91,10 +91,6 @@ class Hands:
         return Done(outcome="stopped")
 
 
-def answers(plane: Plane, session: SessionId) -> list[Answer]:
-    return [command for command in plane.commands(session) if isinstance(command, Answer)]
-
-
 class TestSandbox:
     def test_an_episode_arrives_as_it_was_said(self, kit: Kit) -> None:
         session = kit.sandbox().start(Hands())
@@ -123,7 +119,7 @@ class TestSandbox:
         session = kit.sandbox().start(Hands())
         session.observe(WRITES)
         assert not session.wait_answered(0.0)
-        kit.plane.wait(lambda: kit.plane.seqs(session.id) == [0])
+        kit.plane.wait_seqs(session.id, [0])
         kit.plane.answer(session.id, 0)
         assert session.wait_answered(20.0)
         assert session.told.selected[Action.CONTINUE] == 1
@@ -133,12 +129,12 @@ class TestSandbox:
         hands = Hands()
         session = kit.sandbox().start(hands)
         session.observe(WRITES)
-        kit.plane.wait(lambda: kit.plane.seqs(session.id) == [0])
+        kit.plane.wait_seqs(session.id, [0])
         for attempt in (1, 2, 3):
             kit.plane.answer(session.id, 0, Action.TERMINATE, attempt=attempt)
-            kit.plane.wait(lambda attempt=attempt: len(answers(kit.plane, session.id)) == attempt)
+            kit.plane.wait_answers(session.id, attempt)
         assert hands.carried == [Action.TERMINATE]
-        assert answers(kit.plane, session.id) == [Answer(0, True, "stopped", "")] * 3
+        assert kit.plane.answers(session.id) == [Answer(0, True, "stopped", "")] * 3
         assert session.told.stopped is Action.TERMINATE
 
     def test_an_action_that_raises_is_answered_as_a_failure_and_the_next_one_is_carried_out(self, kit: Kit) -> None:
@@ -150,11 +146,11 @@ class TestSandbox:
         session = kit.sandbox().start(carry_out)
         session.observe(WRITES)
         session.observe(WRITES)
-        kit.plane.wait(lambda: kit.plane.seqs(session.id) == [0, 1])
+        kit.plane.wait_seqs(session.id, [0, 1])
         kit.plane.answer(session.id, 0, Action.ISOLATE)
         kit.plane.answer(session.id, 1, Action.ISOLATE)
-        kit.plane.wait(lambda: len(answers(kit.plane, session.id)) == 2)
-        failed, done = answers(kit.plane, session.id)
+        kit.plane.wait_answers(session.id, 2)
+        failed, done = kit.plane.answers(session.id)
         assert (failed.seq, failed.success, "no program" in failed.message) == (0, False, True)
         assert (done.seq, done.success) == (1, True)
 
@@ -170,10 +166,10 @@ class TestSandbox:
         session = kit.sandbox().start(carry_out)
         for _ in range(3):
             session.observe(WRITES)
-        kit.plane.wait(lambda: kit.plane.seqs(session.id) == [0, 1, 2])
+        kit.plane.wait_seqs(session.id, [0, 1, 2])
         for seq in range(3):
             kit.plane.answer(session.id, seq, Action.ISOLATE)
-        kit.plane.wait(lambda: len(answers(kit.plane, session.id)) == 3)
+        kit.plane.wait_answers(session.id, 3)
         assert order == [0, 1, 2]
 
     def test_an_action_is_not_carried_out_again_by_the_next_program(self, kit: Kit, tmp_path: Path) -> None:
@@ -182,19 +178,19 @@ class TestSandbox:
         before = kit.sandbox(link, journal=journal)
         session = before.start(hands)
         session.observe(WRITES)
-        kit.plane.wait(lambda: kit.plane.seqs(session.id) == [0])
+        kit.plane.wait_seqs(session.id, [0])
         kit.plane.answer(session.id, 0, Action.TERMINATE)
-        kit.plane.wait(lambda: len(answers(kit.plane, session.id)) == 1)
+        kit.plane.wait_answers(session.id, 1)
         before.close()
         with journal.open("a") as file:
             file.write(f'{{"begun": "{session.id}:5"}}\n{{"begun": "{session.id}:7')
         again = kit.sandbox(link, journal=journal).start(hands, session=session.id)
         again.send([Window(seq, 250, 1, WRITES) for seq in range(1, 4)])
-        kit.plane.wait(lambda: kit.plane.seqs(session.id) == [0, 1, 2, 3])
+        kit.plane.wait_seqs(session.id, [0, 1, 2, 3])
         for seq in (0, 1, 2):
             kit.plane.answer(session.id, seq, Action.TERMINATE, attempt=2)
-            kit.plane.wait(lambda seq=seq: len(answers(kit.plane, session.id)) == seq + 2)
-        assert [(one.seq, one.outcome) for one in answers(kit.plane, session.id)[1:]] == [
+            kit.plane.wait_answers(session.id, seq + 2)
+        assert [(one.seq, one.outcome) for one in kit.plane.answers(session.id)[1:]] == [
             (0, "stopped"),
             (1, "interrupted"),
             (2, "stopped"),
@@ -204,7 +200,7 @@ class TestSandbox:
     def test_an_unanswered_window_is_sent_again(self, kit: Kit) -> None:
         session = kit.sandbox(resend_s=0.05).start(Hands())
         session.observe(WRITES)
-        kit.plane.wait(lambda: kit.plane.seqs(session.id) == [0, 0, 0])
+        kit.plane.wait_seqs(session.id, [0, 0, 0])
         kit.plane.answer(session.id, 0)
         assert session.wait_answered(20.0)
 
@@ -220,7 +216,7 @@ class TestSandbox:
         session = kit.sandbox().start(Hands())
         session.send([Window(0, 250, 1, WRITES)], trace)
         session.send([Window(1, 250, 1, WRITES)])
-        kit.plane.wait(lambda: kit.plane.seqs(session.id) == [0, 1])
+        kit.plane.wait_seqs(session.id, [0, 1])
         assert kit.plane.traces(session.id) == ["", trace, ""]
 
     def test_what_waits_for_a_connection_is_bounded_and_what_was_dropped_is_reported(self, kit: Kit) -> None:
@@ -255,7 +251,7 @@ class TestSandbox:
             for session in sessions:
                 session.observe(WRITES)
         for session in sessions:
-            kit.plane.wait(lambda session=session: kit.plane.seqs(session.id) == list(range(50)))
+            kit.plane.wait_seqs(session.id, list(range(50)))
             for seq in range(50):
                 kit.plane.answer(session.id, seq)
         assert all(session.wait_answered(20.0) for session in sessions)
@@ -264,10 +260,10 @@ class TestSandbox:
         link = kit.link()
         id_ = SessionId(uuid4())
         kit.sandbox(link).start(Hands(), session=id_).observe(WRITES)
-        kit.plane.wait(lambda: kit.plane.seqs(id_) == [0])
+        kit.plane.wait_seqs(id_, [0])
         later = kit.sandbox(kit.link()).start(Hands(), session=id_)
         later.send([Window(1, 250, 1, WRITES)])
-        kit.plane.wait(lambda: kit.plane.seqs(id_) == [0, 1])
+        kit.plane.wait_seqs(id_, [0, 1])
         kit.plane.answer(id_, 1)
         assert later.wait_answered(20.0)
         assert EpisodeId(later.episode) == episode_of(id_)
