@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from drlactors.codec import sandbox
 from drlactors.domain.ids import SessionId
-from drlactors.domain.session import Artifact
+from drlactors.domain.session import Artifact, EndReason
 from drlactors.ports.bus import Kind
 from drlactors.sandboxes.recording import recordings
 from drlactors.wire.v1 import action_pb2
@@ -104,6 +104,12 @@ class Load:
             "message_bytes": sum(len(data) for _, _, data in made[:200]) / max(1, len(made[:200])),
         }
 
+    def end(self) -> None:
+        """As sandboxes do when a sample is done: what a session holds in the system is given back."""
+        for session in self.sessions:
+            self.link.send(Kind.EPISODE, session, sandbox.end(session, "load", EndReason.FINISHED))
+        assert self.link.flush(PATIENCE_S)
+
     def _percentile(self, share: float) -> float:
         if not self.latencies_ms:
             return float("nan")
@@ -115,6 +121,7 @@ def main() -> None:
     load = Load(url, int(sessions), int(batch), sample=1 if float(rate) else 8)
     load.start()
     print(json.dumps(load.run(float(rate), float(seconds), int(in_flight))), flush=True)
+    load.end()
     load.link.close()
 
 
