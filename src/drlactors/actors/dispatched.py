@@ -51,6 +51,10 @@ class Mailbox:
         self._actor, self._ready = actor, ready
         ready.put(actor)
 
+    def forget(self) -> None:
+        """Let go of the actor, which has ended and is never scheduled again."""
+        del self._actor
+
     def put(self, envelope: Envelope[Any], /) -> None:
         self.letters.append(envelope)
         if not self._scheduled:
@@ -163,7 +167,7 @@ class DispatchedActor(pykka.Actor):
         """Handle what is waiting, as one batch, at most ``turn`` messages."""
         mailbox = self._mailbox()
         if self.actor_stopped.is_set():
-            self._actor_loop_teardown()
+            self._end()
             return
         if not self._begun:
             self._begun = True
@@ -179,10 +183,15 @@ class DispatchedActor(pykka.Actor):
             batch = []
             self._answer(envelope)
             if self.actor_stopped.is_set():
-                self._actor_loop_teardown()
+                self._end()
                 return
         self._hand_over(batch)
         mailbox.release()
+
+    def _end(self) -> None:
+        """No more turns. What an actor and its mailbox hold of each other would stay until cycles are looked for."""
+        self._actor_loop_teardown()
+        self._mailbox().forget()
 
     def _hand_over(self, batch: list[Any]) -> None:
         if batch:

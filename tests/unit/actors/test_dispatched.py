@@ -1,5 +1,6 @@
 """The actor type without a thread of its own keeps Pykka's API, and what Pykka loses it keeps."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -137,6 +138,21 @@ def test_a_timer_tells_until_its_actor_is_gone() -> None:
     reached(ref)
     ref.stop(timeout=5)
     assert dispatcher.stop(timeout_s=5)
+
+
+def test_an_actor_that_ended_is_freed_without_a_search_for_cycles(dispatcher: Dispatcher) -> None:
+    bystander = Recorder.start(dispatcher)
+    gc.disable()
+    try:
+        ref = Recorder.start(dispatcher)
+        reached(ref)
+        actor = ref._actor_weakref
+        ref.stop()
+        reached(bystander)  # the dispatcher has let go of it
+        del ref
+        assert actor() is None
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_lost_between_many_tellers_and_one_dispatcher(dispatcher: Dispatcher) -> None:
