@@ -1,10 +1,18 @@
 """What tests of real programs need: patience with a deadline, and eyes in /proc."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+from drlactors.sandboxes.containment import walls
+from drlactors.sandboxes.launch import Confines
+from drlactors.sandboxes.linux import LinuxSandbox
 
 DEADLINE_S = 30.0
+SOURCES = Path(walls.__file__).parents[3]
+#: Makes its file longer, for as long as it may.
+COUNTS = "import time\nwhile True:\n open('steps', 'a').write('x'); time.sleep(0.01)"
 #: The system's interpreter: like every system folder, it is seen behind walls.
 PYTHON = "/usr/bin/python3"
 
@@ -40,3 +48,11 @@ def running_in(folder: Path) -> list[int]:
 
 def program(text: str, *arguments: str) -> list[str]:
     return [PYTHON, "-S", "-c", text, *arguments]
+
+
+def start(command: Sequence[str], folder: Path, builder: str, **confines: Any) -> LinuxSandbox:
+    return LinuxSandbox.start(command, cwd=folder, confines=Confines(builder=builder, **confines))
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

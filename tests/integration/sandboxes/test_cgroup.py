@@ -1,0 +1,123 @@
+"""Control groups as this machine has them: of both versions, of one, or of none; and what nobody owns any more."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drlactors.sandboxes.containment import cgroup
+from drlactors.sandboxes.containment.cgroup import Cgroup
+from tests.integration.sandboxes.kit import gone, wait_for
+
+SOURCES = Path(cgroup.__file__).parents[3]
+#: Comes in by the doors that it is told, then works.
+MEMBER = (
+    "import sys, time\n"
+    "for door in sys.argv[2:]: open(door, 'w').write('0')\n"
+    "while True:\n open(sys.argv[1], 'a').write('x'); time.sleep(0.01)"
+)
+_numbers = itertools.count()
+
+
+def first_version_only() -> Cgroup:
+    """A group as on a machine without version 2; of nothing, where there is no version 1."""
+    folders: dict[str, Path] = {}
+    for tree in cgroup.hierarchies():
+        folder = tree.here / f"drlactors-test-{os.getpid()}-{next(_numbers)}"
+        if not tree.unified and os.access(tree.here, os.W_OK):
+            folder.mkdir()
+            folders |= dict.fromkeys(tree.controllers, folder)
+    return Cgroup(None, folders)
+
+
+@pytest.fixture(params=["as made", "version 1", "none"])
+def group(request: pytest.FixtureRequest) -> Iterator[Cgroup]:
+    made = {"as made": Cgroup.make, "version 1": first_version_only, "none": lambda: Cgroup(None, {})}[request.param]()
+    yield made
+    assert made.remove()
+    assert not any(Path(door).exists() for door in made.doors)
+
+
+@pytest.fixture
+def member(group: Cgroup, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    steps = tmp_path / "steps"
+    with subprocess.Popen([sys.executable, "-S", "-c", MEMBER, str(steps), *group.doors]) as process:
+        wait_for(lambda: steps.exists() and steps.stat().st_size > 3, "it works")
+        yield process, steps
+        process.kill()
+
+
+def test_a_group_holds_who_came_in_and_kills_them(group: Cgroup, member: tuple[subprocess.Popen[bytes], Path]) -> None:
+    process, _ = member
+    assert group.processes() == ({process.pid} if group.doors else set())
+    group.freeze(frozen=True)
+    if "freeze" in group.abilities:
+        wait_for(lambda: any(frozen(Path(door).parent) for door in group.doors), "it is frozen")
+    group.freeze(frozen=False)
+    group.kill()
+    assert (process.wait(30) if group.doors else process.poll()) == (-signal.SIGKILL if group.doors else None)
+
+
+def frozen(folder: Path) -> bool:
+    """Whether the kernel says that it holds the group in this folder."""
+    files = (("cgroup.events", "frozen 1"), ("freezer.state", "FROZEN"))
+    return any(word in (folder / name).read_text() for name, word in files if (folder / name).exists())
+
+
+def test_limits_are_what_was_set(group: Cgroup) -> None:
+    group.bound_processes(33)
+    group.bound_memory(64 << 20)
+    group.bound_cpu(0.25)
+    folders = {Path(door).parent for door in group.doors}
+    wanted = {
+        "pids": {"pids.max": "33"},
+        "memory": {"memory.max": str(64 << 20), "memory.limit_in_bytes": str(64 << 20)},
+        "cpu": {"cpu.max": "25000 100000", "cpu.cfs_quota_us": "25000"},
+    }
+    for controller in group.abilities & wanted.keys():
+        set_to = [
+            (folder / name).read_text().strip() == value
+            for folder in folders
+            for name, value in wanted[controller].items()
+            if (folder / name).exists()
+        ]
+        assert set_to == [True]
+
+
+LEAVER = """
+import subprocess, sys; sys.path.append(sys.argv[1])
+from drlactors.sandboxes.containment.cgroup import Cgroup
+group = Cgroup.make()
+command = [sys.executable, "-S", "-c", sys.argv[2], sys.argv[3], *group.doors]
+process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+print(process.pid, *group.doors, flush=True)
+"""
+
+
+def test_what_is_left_of_a_dead_owner_s_group_is_killed_and_swept_away(tmp_path: Path) -> None:
+    steps = tmp_path / "steps"
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVER, str(SOURCES), MEMBER, str(steps)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    pid, *doors = done.stdout.split()
+    wait_for(lambda: steps.exists() and steps.stat().st_size > 3, "it works")
+    swept = cgroup.sweep()
+    if doors:
+        assert swept >= 1
+        wait_for(lambda: gone(int(pid)), "it is gone")
+    else:  # no group, nothing to find it by: that is why what is contained dies with its sandbox
+        os.kill(int(pid), signal.SIGKILL)
+    assert not any(Path(door).exists() for door in doors)
+
+
+def test_a_group_of_somebody_who_lives_is_not_swept_away() -> None:
+    group = Cgroup.make()
+    cgroup.sweep()
+    assert all(Path(door).exists() for door in group.doors)
+    assert group.remove()
+    assert not any(Path(door).exists() for door in group.doors)
