@@ -217,6 +217,8 @@ def _terms(
 
     if odd := [pair for pair in env if "=" not in pair]:
         raise SystemExit(f"--env takes NAME=VALUE, not {odd[0]}")
+    if Path("/") in (folder and folder.resolve(), *(path.resolve() for path in read)) and not uncontained:
+        raise SystemExit("with / shown to it, the program would not be contained: --uncontained says so")
     try:
         addresses = tuple(Address.parse(text) for text in reach)
     except ValueError as wrong:

@@ -91,7 +91,7 @@ def _contained(
                 output=subprocess.DEVNULL if output is None else output,
             )
             _wait_for_writer(process, fifo)
-    except (NoContainment, OSError):
+    except (NoContainment, OSError, ValueError):
         group.remove()
         raise
     tree, relay = Tree(process.pid), Relay(listeners, confines.reach)
@@ -110,7 +110,7 @@ def find(program: str, folder: Path, search_path: str) -> str:
     candidates = [folder / program] if "/" in program else [Path(part) / program for part in search_path.split(":")]
     for candidate in candidates:
         if candidate.is_file() and os.access(candidate, os.X_OK):
-            return str(candidate)
+            return os.path.abspath(candidate)  # noqa: PTH100  (no "..", and links as they are)
     raise ProgramNotStarted(program)
 
 

@@ -218,7 +218,7 @@ class LinuxSandbox:
     def _run(self, launching: Callable[[], Launched], launched: Future[Launched]) -> None:
         try:
             started = launching()
-        except (SandboxError, OSError) as refused:
+        except (SandboxError, OSError, ValueError) as refused:
             launched.set_exception(refused)
             return
         launched.set_result(started)

@@ -168,6 +168,13 @@ def test_a_program_that_lacks_something_behind_the_walls_is_not_started(folder: 
             start([str(script)], folder, builder)
 
 
+def test_the_whole_machine_cannot_be_shown(folder: Path, builder: str) -> None:
+    with pytest.raises(ValueError, match="cannot be shown"):
+        start(["/bin/true"], Path("/"), builder)
+    with pytest.raises(ValueError, match="cannot be shown"):
+        start(["/bin/true"], folder, builder, read=(Path("/"),))
+
+
 def test_where_nothing_can_be_contained_it_is_said_and_refused(folder: Path, builder: str) -> None:
     # behind walls there is no further user namespace: a machine that has none
     text = (

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +31,12 @@ class View:
     """What there is for the program: system folders, what else it may read, and the one folder that it may change."""
 
     folder: Path
-    read: tuple[Path, ...] = field(default=())
+    read: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: with / shown there would be no walls."""
+        if Path("/") in (self.folder, *self.read):
+            raise ValueError("/ cannot be shown to a contained program")
 
     def links(self) -> list[tuple[str, str]]:
         """/bin -> usr/bin and the like, as on this machine."""
