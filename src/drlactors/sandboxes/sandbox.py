@@ -59,7 +59,8 @@ class Sandbox:
         self.resend_most_s = resend_most_s
         self.buffer_windows = buffer_windows
         self.last_trouble = ""  # what the link said last
-        self._heard: SimpleQueue[tuple[Session, bytes] | None] = SimpleQueue()
+        self.obeys = True  # until it is closed: what comes after that is for whoever goes on with its sessions
+        self._heard: SimpleQueue[tuple[Session, bytes] | threading.Event | None] = SimpleQueue()
         self._sessions: dict[SessionId, Session] = {}
         self._workers = ThreadPoolExecutor(CARRY_OUT_AT_ONCE, thread_name_prefix="carry-out")
         self._thread = threading.Thread(target=self._listen, name="sandbox", daemon=True)
@@ -112,6 +113,11 @@ class Sandbox:
 
     def close(self) -> None:
         """Finish the actions that were begun, send what can be sent, and stop listening."""
+        closing = threading.Event()
+        self._heard.put(closing)
+        closing.wait(CLOSE_S)
+        for session in list(self._sessions.values()):
+            session.wait_obeyed(CLOSE_S)
         self._workers.shutdown()
         try:
             self.flush(CLOSE_S)
@@ -145,7 +151,11 @@ class Sandbox:
                 heard = self._heard.get(timeout=TICK_S)
                 if heard is None:
                     return
-                heard[0].hear(heard[1])
+                if isinstance(heard, threading.Event):
+                    self.obeys = False
+                    heard.set()
+                else:
+                    heard[0].hear(heard[1])
             except Empty:
                 pass
             now_s = self.clock.monotonic_s()

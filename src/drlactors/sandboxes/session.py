@@ -159,7 +159,7 @@ class Session:
                 self.policy = instruction.policy
                 if self._program.watch is not None:
                     self._program.watch(Answer(self.id, instruction, now_s - sent[1]))
-            if instruction.answer_expected:
+            if instruction.answer_expected and self._program.obeys:
                 self._obey(instruction)
 
     def tick(self, now_s: float) -> bool:
@@ -221,6 +221,11 @@ class Session:
                     self._carry_out(instruction)
             elif (carried := journal.result(instruction.action_id)) is not None:
                 self._answer(instruction, carried)
+
+    def wait_obeyed(self, timeout_s: float) -> bool:
+        """Wait until every action that came was carried out; False when time is up."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._to_do, timeout_s)
 
     def _carry_out(self, instruction: Instruction) -> None:
         self._begin(instruction).add_done_callback(lambda future: self._carried(instruction, future))

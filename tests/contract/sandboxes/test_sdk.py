@@ -172,6 +172,34 @@ class TestSandbox:
         kit.plane.wait_answers(session.id, 3)
         assert order == [0, 1, 2]
 
+    def test_closing_finishes_what_was_begun_and_begins_nothing(self, kit: Kit) -> None:
+        begun, may_end, carried = threading.Event(), threading.Event(), list[int]()
+
+        def carry_out(instruction: Instruction) -> Done:
+            begun.set()
+            may_end.wait(10)
+            carried.append(instruction.seq)
+            return Done()
+
+        sandbox = kit.sandbox()
+        session = sandbox.start(carry_out)
+        for _ in range(3):
+            session.observe(WRITES)
+        kit.plane.wait_seqs(session.id, [0, 1, 2])
+        kit.plane.answer(session.id, 0, Action.ISOLATE)
+        kit.plane.answer(session.id, 1, Action.ISOLATE)
+        assert begun.wait(10)
+        assert until(lambda: len(session.told._to_do) == 2)
+        closing = threading.Thread(target=sandbox.close)
+        closing.start()
+        assert until(lambda: not session.told._program.obeys)
+        kit.plane.answer(session.id, 2, Action.ISOLATE)
+        may_end.set()
+        closing.join(10)
+        assert not closing.is_alive()
+        assert carried == [0, 1]
+        kit.plane.wait_answers(session.id, 2)
+
     def test_an_action_is_not_carried_out_again_by_the_next_program(self, kit: Kit, tmp_path: Path) -> None:
         """The journal stands where memory ended: done is answered as it was, begun as interrupted."""
         hands, journal, link = Hands(), tmp_path / "journal", kit.link()
