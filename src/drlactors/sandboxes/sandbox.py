@@ -125,8 +125,8 @@ class Sandbox:
             self.trouble(error)
         self._heard.put(None)
         self._thread.join()
-        for session in list(self._sessions):
-            self.leave(session)
+        for id_ in list(self._sessions):
+            self.leave(id_)
         self.journal.close()
 
     def leave(self, session: SessionId) -> None:

@@ -45,6 +45,7 @@ class Program(Protocol):
     resend_s: float
     resend_most_s: float
     buffer_windows: int
+    obeys: bool
 
     def trouble(self, error: BusUnreachable) -> None: ...
 
