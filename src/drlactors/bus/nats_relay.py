@@ -1,5 +1,6 @@
 """The bus for a face of it, on NATS: a connection whose loop the face lives in as well."""
 
+import contextlib
 import uuid
 from collections.abc import Callable
 from itertools import count
@@ -63,19 +64,20 @@ class NatsRelay:
     async def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
         self._listeners[session] = on_actions
         if self._client is not None:
-            try:
+            with contextlib.suppress(nats.errors.Error):  # disconnected: the next connection listens
                 await self._subscribe(self._client, session)
-            except nats.errors.Error:
-                return  # disconnected: the next connection listens
+
+    async def listening(self) -> None:
+        if self._client is not None:
+            with contextlib.suppress(nats.errors.Error):  # disconnected: the next connection listens
+                await self._client.flush()
 
     async def forget(self, session: SessionId) -> None:
         self._listeners.pop(session, None)
         subscription = self._subscriptions.pop(session, 0)
         if self._client is not None:
-            try:
+            with contextlib.suppress(nats.errors.Error):  # disconnected: nobody listens
                 await self._client.ignore(subscription)
-            except nats.errors.Error:
-                return  # disconnected: nobody listens
 
     def close(self) -> None:
         self._connection.close()

@@ -124,12 +124,19 @@ class Service(gateway_pb2_grpc.GatewayServicer):
     async def _read(self, conversation: Conversation, context: grpc.aio.ServicerContext) -> None:
         """Take what is said until the sandbox has said all."""
         while (frame := await context.read()) is not grpc.aio.EOF:
+            listens = []
             for said in frame.said:
                 try:
                     await self._take(conversation, said)
+                    if said.HasField("listen"):
+                        listens.append(said.number)
                 except Declined as declined:
                     conversation.decline(said.number, _session_named(said), declined)
                 await conversation.room()
+            if listens:
+                await self._relay.listening()  # once for all of a frame
+                for number in listens:
+                    conversation.taken(number)
 
     async def _take(self, conversation: Conversation, said: gateway_pb2.Said) -> None:
         match said.WhichOneof("what"):
@@ -138,7 +145,6 @@ class Service(gateway_pb2_grpc.GatewayServicer):
                 check_sandbox(conversation.caller, said.listen.sandbox_id)
                 await self._owners.check(session, said.listen.sandbox_id)
                 await self._listen(conversation, session, said.listen.sandbox_id)
-                conversation.taken(said.number)
             case "leave":
                 session = session_of(said.leave.session_id)
                 if conversation.sandbox_of.pop(session, None) is not None:

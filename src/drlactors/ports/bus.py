@@ -148,6 +148,10 @@ class Relay(Protocol):
         """
         ...
 
+    async def listening(self) -> None:
+        """Wait until the bus knows of every session that is listened to: nothing that it says from now on is missed."""
+        ...
+
     async def forget(self, session: SessionId) -> None: ...
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ class Client:
     """Calls, and one stream that is read only when it is told to be."""
 
     def __init__(self, address: str, *, token: str = "", credentials: grpc.ChannelCredentials | None = None) -> None:
-        own = (("grpc.use_local_subchannel_pool", 1),)
+        own = (("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0))  # who does not read gets 64 kB
         self.channel = (
             grpc.secure_channel(address, credentials, own) if credentials else grpc.insecure_channel(address, own)
         )

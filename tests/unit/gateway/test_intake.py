@@ -44,6 +44,9 @@ class HandRelay:
     async def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
         raise NotImplementedError
 
+    async def listening(self) -> None:
+        raise NotImplementedError
+
     async def forget(self, session: SessionId) -> None:
         raise NotImplementedError
 
