@@ -6,9 +6,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+
+import pytest
 
 from drlactors.domain.action import Action
 from drlactors.sandboxes.decoys import Decoys
@@ -16,7 +19,7 @@ from drlactors.sandboxes.plan import Artifact
 from drlactors.sandboxes.recorder import install
 from drlactors.sandboxes.scratch import prepare
 from drlactors.testing.servers import EmbeddedNats
-from tests.acceptance.harness import SystemProcess
+from tests.acceptance.harness import SystemProcess, wait_for
 from tests.unit.inference.models import preferring
 
 #: Beside some fifty others: the rules call the change of more than 300 files a mass change.
@@ -114,6 +117,33 @@ def test_quarantine_takes_the_artifact_away_and_gives_it_back_byte_for_byte(
     drlactors("quarantine", "restore", record["id"], *site)
     assert (sample.read_bytes(), sample.stat().st_mode & 0o7777) == (content, 0o751)
     assert drlactors("quarantine", "list", "--json", *site) == ""
+
+
+@pytest.mark.parametrize(("ruling", "ended"), [("terminate", "stopped by terminate"), ("release", "not stopped")])
+def test_a_review_pauses_the_program_until_a_person_has_answered(
+    tmp_path: Path, own_nats: EmbeddedNats, database: str, ruling: str, ended: str
+) -> None:
+    system = SystemProcess(
+        tmp_path / "system",
+        own_nats.url,
+        database,
+        model__path=str(preferring(tmp_path, Action.REVIEW)),
+        models__allow_unsigned=True,
+    )
+    with system, scratch() as home, ThreadPoolExecutor(1) as pool:
+        system.start()
+        work = "n=0; while [ $n -lt 40 ]; do n=$((n + 1)); echo $n > steps; sleep 0.1; done"
+        where = ["--data-dir", str(system.folder), "--folder", str(home)]
+        running = pool.submit(drlactors, "sandbox", "run", *where, "--", "sh", "-c", work)
+        config = ["--config", str(system.config)]
+        wait_for(lambda: drlactors("reviews", "list", "--json", *config), 60, "a review is open")
+        review = json.loads(drlactors("reviews", "list", "--json", *config))["review"]
+        reached = (home / "steps").read_text()
+        drlactors("reviews", "show", review, *config)  # takes a person longer than a step takes the program
+        assert (home / "steps").read_text() == reached != "40\n"
+        drlactors("reviews", "decide", review, "--ruling", ruling, "--why", "seen", "--who", "ann", *config)
+        assert ended in running.result(60)
+        assert ((home / "steps").read_text() == "40\n") == (ruling == "release")
 
 
 def test_many_are_watched_at_once_and_what_is_clean_goes_on_to_stage_2(
