@@ -69,7 +69,7 @@ def test_recordings_become_a_signed_model_and_figures(drlactors: Said, tmp_path:
 
 
 def test_one_command_makes_the_shipped_model_again(drlactors: Said, tmp_path: Path) -> None:
-    """The same bytes on a machine like the one that made it; elsewhere sums differ in their last bits, and so it does."""
+    """The same bytes on a machine like the one that made it; elsewhere sums differ in their last bits."""
     out = tmp_path / "trained"
     assert drlactors("train", "--out", str(out))[0] == 0
     again = json.loads((out / "model.json").read_text())
