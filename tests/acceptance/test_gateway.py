@@ -1,0 +1,154 @@
+"""The gateway on a real system: killed, like what stands before and behind it, it loses and doubles nothing."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from drlactors.config.share import share
+from drlactors.domain.ids import SessionId
+from drlactors.domain.session import Ended, Event, FeedbackReceived, TelemetryLost, TelemetryRecorded
+from drlactors.ports.log import Category, Stream
+from drlactors.sandboxes.grpc_link import GrpcSandboxLink
+from drlactors.sandboxes.sdk import Sandbox
+from drlactors.store.log import PostgresEventLog
+from drlactors.testing.processes import free_port
+from drlactors.testing.servers import EmbeddedNats
+from drlactors.wire.v1 import episode_pb2, telemetry_pb2
+from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
+from tests.integration.gateway.kit import Box, Client
+
+SESSIONS, WINDOWS = 10, 120
+
+
+@pytest.fixture
+def system(tmp_path: Path, own_nats: EmbeddedNats, database: str) -> Iterator[SystemProcess]:
+    """Without a model: the rules decide."""
+    options = {"model__path": str(tmp_path / "none.onnx")}
+    with SystemProcess(tmp_path / "system", own_nats.url, database, **options) as process:
+        yield process.start()
+        assert process.stop() == 0
+
+
+class GatewayProcess:
+    """``drlactors gateway`` on the servers of a system, at one address however often it is killed."""
+
+    def __init__(self, system: SystemProcess) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
+        self._config = system.folder / "gateway.json"
+        told = json.loads(system.config.read_text())
+        self._config.write_text(json.dumps(told | {"gateway": {"address": self.address}}))
+        self._log = system.folder / "gateway.log"
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            command = [sys.executable, "-m", "drlactors", "gateway", "--config", str(self._config)]
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        assert self._process.stdout is not None
+        assert b"is up" in self._process.stdout.readline(), self._log.read_text()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        self._process.terminate()
+        return self._process.wait(60)
+
+
+@pytest.fixture
+def gateway(system: SystemProcess) -> Iterator[GatewayProcess]:
+    process = GatewayProcess(system)
+    process.start()
+    yield process
+    assert process.stop() == 0
+
+
+@pytest.fixture
+def sandbox(gateway: GatewayProcess) -> Iterator[Sandbox]:
+    link = GrpcSandboxLink(gateway.address)
+    with Sandbox(link, "crowd", resend_s=1.0) as one:
+        yield one
+    link.close()
+
+
+@pytest.mark.parametrize("victim", ["gateway", "nats", "system"])
+def test_killed_again_and_again_under_load_nothing_is_lost_or_done_twice(
+    victim: str, system: SystemProcess, gateway: GatewayProcess, sandbox: Sandbox, own_nats: EmbeddedNats, database: str
+) -> None:
+    crowd = Crowd(sandbox, SESSIONS, WINDOWS)
+    rounds = 3
+    for number in range(rounds):
+        crowd.play(number * WINDOWS // rounds, (number + 1) * WINDOWS // rounds)
+        match victim:
+            case "gateway":
+                gateway.kill()
+                gateway.start()
+            case "nats":
+                own_nats.kill()
+                own_nats.start()
+            case _:
+                system.kill()
+                system.start()
+    assert crowd.finish() == 0
+    wait_for(lambda: audit(database, crowd) == [], 30, "each window recorded once, each action carried out once")
+
+
+def test_a_sandbox_that_is_killed_goes_on_and_carries_out_nothing_twice(
+    system: SystemProcess, gateway: GatewayProcess, database: str, tmp_path: Path
+) -> None:
+    session, windows = SessionId(uuid4()), 30
+    program = Path(__file__).with_name("sandbox_program.py")
+    command = [sys.executable, str(program), gateway.address, str(session), str(windows), str(tmp_path)]
+    log = PostgresEventLog(database, schema_dir=share("eventstore"))
+
+    def events() -> list[Event]:
+        return [event for entry in log.stream(Stream(Category.SESSION, session)) for event in entry.of_session]
+
+    def recorded() -> list[int]:
+        return [event.window.seq for event in events() if isinstance(event, TelemetryRecorded)]
+
+    for least in (2, 10, 20):
+        process = subprocess.Popen(command)
+        wait_for(lambda least=least: len(recorded()) > least, 60, f"{least} windows")  # type: ignore[misc]
+        process.kill()
+        process.wait()
+    assert subprocess.run(command, timeout=120, check=False).returncode == 0
+    wait_for(lambda: any(isinstance(event, Ended) for event in events()), 30, "the session has ended")
+    found = events()
+    log.close()
+    assert recorded_in(found) == list(range(windows))
+    assert not any(isinstance(event, TelemetryLost) for event in found)
+    carried = Counter((tmp_path / "carried").read_text().split())
+    assert carried
+    assert max(carried.values()) == 1
+    assert len(carried) <= sum(isinstance(event, FeedbackReceived) for event in found)
+
+
+def recorded_in(events: list[Event]) -> list[int]:
+    return [event.window.seq for event in events if isinstance(event, TelemetryRecorded)]
+
+
+def test_a_sandbox_that_lies_about_its_windows_harms_only_itself(
+    system: SystemProcess, gateway: GatewayProcess, sandbox: Sandbox, database: str
+) -> None:
+    liar = Box("liar")
+    crowd = Crowd(sandbox, SESSIONS, WINDOWS)
+    with Client(gateway.address).converse() as client:
+        said = [client.say(**liar.begin())]
+        for seqs in ((5, 4, 3), (0, 0, 0), (1 << 39,), (1 << 41,), (2**64 - 1,), (7,), tuple(range(500))):
+            said.append(client.say(**liar.windows(*seqs)))
+        for first, last in ((9, 3), (0, 2**64 - 1), (0, 1 << 39)):
+            loss = telemetry_pb2.Loss(**liar.about, first_seq=first, last_seq=last)
+            said.append(client.say(episode=episode_pb2.Episode(loss=loss)))
+        crowd.play(0, WINDOWS)
+        client.wait(lambda: client.settled() == len(said))
+        client.wait(lambda: any(actions.refusals for actions in client.actions))
+    assert crowd.finish() == 0
+    wait_for(lambda: audit(database, crowd) == [], 30, "the others are whole")
+    assert system.alive()
