@@ -29,7 +29,6 @@ def reach(point: str) -> None:
 
 class CrashingLog(PostgresEventLog):
     def append(self, appends: Any, positions: Any = None) -> Any:
-        reach("before an append")
         stored = super().append(appends, positions)
         reach("after an append")
         return stored

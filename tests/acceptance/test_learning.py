@@ -136,12 +136,10 @@ def test_what_the_log_teaches_comes_in_charge_by_evidence_and_decides(
     [
         ("training", 4),
         ("export", 3),
-        ("before an append", 1),
         ("after an append", 2),
-        ("after an append", 3),
         ("after an append", 4),
     ],
-    ids=["training", "export", "published", "a candidate", "judged", "promotion"],
+    ids=["training", "export", "a candidate", "promotion"],
 )
 def test_kill_9_while_learning_leaves_the_last_good_model_serving_and_doubles_nothing(
     point: str, time: int, system: SystemProcess, log: PostgresEventLog

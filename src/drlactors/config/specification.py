@@ -6,7 +6,7 @@ from drlactors.config.problems import Problem, shown
 from drlactors.domain.action import Action
 
 #: Its keys that are ours under another name.
-RENAMED = {"database.connection_string": "postgres.url"}
+RENAMED = {"database.connection_string": "postgres.url", "buffer.capacity": "learner.capacity"}
 
 #: Its keys that only have to agree with ours: the model says both by itself.
 DIMENSIONS = ("model.feature_dim", "model.action_dim")
@@ -15,8 +15,7 @@ DIMENSIONS = ("model.feature_dim", "model.action_dim")
 REPLACED = {
     "sandboxes.sandbox1_endpoint": "sandboxes connect to us: give them nats.url",
     "sandboxes.sandbox2_endpoint": "sandboxes connect to us: give them nats.url",
-    "buffer.capacity": "experiences are derived from the event log, which keeps all of them",
-    "buffer.min_samples": "experiences are derived from the event log, which keeps all of them",
+    "buffer.min_samples": "training begins once there is a batch, which is the method's",
 }
 
 KEYS = (*RENAMED, *DIMENSIONS, *REPLACED)

@@ -78,9 +78,9 @@ def test_the_specification_s_example_is_accepted(tmp_path):
     assert [warning.split(": ")[1].split()[0] for warning in loaded.warnings] == [
         "sandboxes.sandbox1_endpoint",
         "sandboxes.sandbox2_endpoint",
-        "buffer.capacity",
         "buffer.min_samples",
     ]
+    assert settings.learner.capacity == 100_000
 
 
 def test_the_specification_s_dimensions_have_to_agree(tmp_path):
