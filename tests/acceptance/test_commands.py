@@ -87,7 +87,7 @@ def test_a_program_is_watched_live_and_ends(up: SystemProcess, tmp_path: Path) -
     script = "for i in 1 2 3; do echo $i > file$i; cat file$i; done; ls / | wc -l"
     done = drlactors("sandbox", "run", *of(up), "--", "sh", "-c", script, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "file3").read_text() == "3\n"
+    assert not (tmp_path / "file3").exists()  # behind its walls it writes in a home of its own
     found = re.search(r"session ([0-9a-f-]{36})", done.stdout)
     assert found, done.stdout
     told = drlactors("events", "--session", found[1], "--json", *of(up)).stdout
