@@ -112,8 +112,10 @@ def run(
             lambda: datetime.now(UTC),
             continues=EpisodeId(uuid4()) if stage == 2 else None,
         ).run()
-    console.print(f"episode {found.episode}, {found.outcome}: {found.detail}")
-    console.print(f"{'stopped by ' + found.stopped.name.lower() if found.stopped else 'not stopped'}: {found.ended}")
+    console.print(f"session {found.session} of episode {found.episode}", soft_wrap=True)
+    console.print(f"{found.outcome}: {found.detail}", soft_wrap=True)
+    how = f"the program {found.ended}" if found.ended else "the program did not start"
+    console.print(f"{'stopped by ' + found.stopped.name.lower() if found.stopped else 'not stopped'}: {how}")
     return 0 if found.ended else 1
 
 

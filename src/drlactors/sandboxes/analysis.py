@@ -12,7 +12,7 @@ from random import Random
 
 from drlactors.codec.sandbox import Instruction
 from drlactors.domain.action import Action
-from drlactors.domain.ids import EpisodeId
+from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.domain.session import Artifact, EndReason, Outcome
 from drlactors.sandboxes.decoys import Decoys
 from drlactors.sandboxes.errors import NotStartedInside, ProgramNotStarted
@@ -72,6 +72,7 @@ class Terms:
 class Finding:
     """What came of it."""
 
+    session: SessionId
     episode: EpisodeId
     outcome: Outcome
     stopped: Action | None
@@ -188,8 +189,8 @@ class Analysis:
         session.report(outcome, detail)
         session.end(EndReason.TERMINATED if stopped else EndReason.FINISHED)
         return Finding(
-            episode=session.episode, outcome=outcome, stopped=stopped, ended=program.ended, detail=detail,
-            decoys=len(decoys), decoys_lost=lost,
+            session=session.id, episode=session.episode, outcome=outcome, stopped=stopped, ended=program.ended,
+            detail=detail, decoys=len(decoys), decoys_lost=lost,
         )  # fmt: skip
 
     def _failed(self, why: str, decoys: Decoys) -> Finding:
@@ -197,8 +198,8 @@ class Analysis:
         session.report(Outcome.FAILED, why)
         session.end(EndReason.FAILED)
         return Finding(
-            episode=session.episode, outcome=Outcome.FAILED, stopped=None, ended=None, detail=why,
-            decoys=len(decoys), decoys_lost=0,
+            session=session.id, episode=session.episode, outcome=Outcome.FAILED, stopped=None, ended=None,
+            detail=why, decoys=len(decoys), decoys_lost=0,
         )  # fmt: skip
 
 

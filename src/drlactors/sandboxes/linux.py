@@ -38,6 +38,10 @@ class Ended:
     signal: str | None
     reason: str  # exited, killed (by itself or a stranger), terminated (by an action)
 
+    def __str__(self) -> str:
+        by = f" by {self.signal}" if self.signal else f" with status {self.status}" if self.status is not None else ""
+        return self.reason + by
+
 
 class LinuxSandbox:
     """One program under strace, behind walls or, as ordinary users run programs, without.

@@ -20,7 +20,7 @@ def test_check_says_what_is_wrong(tmp_path, capsys):
 
 def test_check_warns_of_keys_that_do_nothing(tmp_path, capsys):
     path = tmp_path / "drl.json"
-    path.write_text('{"buffer": {"capacity": 1}}')
+    path.write_text('{"buffer": {"min_samples": 1}}')
     assert run(["config", "check", str(path)]) == 0
     assert "warning: " in capsys.readouterr().out
 

@@ -1,0 +1,38 @@
+"""A sandbox is light: what the extra "sandbox" installs is enough for the SDK and both links, and is not much."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+#: The packages of the extra, of what every installation has, and of what these need themselves.
+LIGHT = {"google", "grpc", "nats", "typing_extensions"}
+#: What grpc imports by itself where it happens to be installed, as it is where tests run.
+OPTIONAL = {"grpc_health", "grpc_reflection", "grpc_tools"}
+BROUGHT = {"cyclopts", "grpcio", "nats-py", "protobuf"}
+PROGRAM = """
+import json, sys
+before = set(sys.modules)
+import drlactors.sandboxes.sdk, drlactors.sandboxes.grpc_link, drlactors.bus.nats_link
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_importing_the_sdk_and_both_links_needs_only_what_the_extra_brings():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    strangers = {
+        name for name in loaded - sys.stdlib_module_names - LIGHT - OPTIONAL - {"drlactors"} if "cython" not in name
+    }
+    assert not strangers
+    assert {"drlactors", "google", "grpc", "nats"} <= loaded
+
+
+def test_installing_the_sdk_pulls_neither_torch_nor_onnx_runtime():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["sandbox"]]
+    names = {re.match(r"[\w-]+", requirement)[0] for requirement in wanted}  # type: ignore[index]  # each has a name
+    assert names == BROUGHT
