@@ -29,6 +29,10 @@ CREATE INDEX stored_events_review_opened_idx ON eventlog.stored_events (originat
     WHERE starts_with(topic, 'review.opened:');
 CREATE INDEX stored_events_review_closed_idx ON eventlog.stored_events (originator_id)
     WHERE starts_with(topic, 'review.closed:');
+CREATE INDEX stored_events_stage_entered_idx ON eventlog.stored_events (originator_id)
+    WHERE starts_with(topic, 'episode.stage-entered:');
+CREATE INDEX stored_events_episode_completed_idx ON eventlog.stored_events (originator_id)
+    WHERE strpos(topic, 'episode.completed:') > 0;
 
 CREATE TABLE eventlog.notification_tracking (
     application_name text PRIMARY KEY,      -- a reader

@@ -1,19 +1,39 @@
 """The episode coordinator: follows the sessions' lives, and writes their episodes."""
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
-from drlactors.actors.messages import Committed, Load, Loaded, Stale, Store, Unloadable
+from drlactors.actors.messages import Awaited, Committed, Load, Loaded, Stale, Store, Tick, Unloadable
 from drlactors.domain import session
-from drlactors.domain.episode import DECIDER, INITIAL, Command, ConcludeStage, EnterStage, Event, State
+from drlactors.domain.episode import (
+    DECIDER,
+    INITIAL,
+    Command,
+    ConcludeStage,
+    EnterStage,
+    EpisodeCompleted,
+    Event,
+    Miss,
+    StageRefused,
+    State,
+)
 from drlactors.domain.errors import Refused
 from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.ports.log import Append, Category, Entry, Stream
 
 #: The name under which the log remembers up to which position every session's turn has reached its episode.
 NAME = "coordinated"
+
+
+class Turn(NamedTuple):
+    """What an episode is to decide, and what caused it."""
+
+    command: Command
+    causation: str
+    traceparent: str = ""
+    position: int | None = None  # of the session's turn in the log; None: a time is up
 
 
 class Episode:
@@ -25,12 +45,15 @@ class Episode:
         self.state: State = INITIAL
         self.version = 0
         self.loading = True
-        self.waiting: deque[tuple[Command, Entry]] = deque()
+        self.waiting: deque[Turn] = deque()
         self.storing = 0  # so many of the waiting ones are in the append that is under way
 
 
 class CoordinatorActor(DispatchedActor):
-    """Commands to an episode are idempotent: after a crash the turns since the remembered position come again."""
+    """Commands to an episode are idempotent: after a crash the turns since the remembered position come again.
+
+    A stage that does not begin is waited for from the episode's last entry on: that is in the log, and survives us.
+    """
 
     def __init__(self, line: Line) -> None:
         super().__init__(line.main)
@@ -39,6 +62,7 @@ class CoordinatorActor(DispatchedActor):
         self._sessions: dict[SessionId, session.State] = {}  # as far as their lives go, until they end
         self._unknown: dict[SessionId, list[Entry]] = {}  # what waits for a session to be loaded
         self._open: dict[int, EpisodeId | SessionId] = {}  # by position: turns that no episode has stored yet
+        self._waits: dict[EpisodeId, int] = {}  # episodes without a verdict, and since when nothing was heard of them
         self._seen = line.log.position(NAME)
         line.followers[NAME] = self.through
 
@@ -53,6 +77,10 @@ class CoordinatorActor(DispatchedActor):
                     if entry.position > self._seen:
                         self._hear(entry)
                         self._seen = entry.position
+            case Awaited(episodes):
+                self._waits |= {EpisodeId(stream.id): at_us for stream, at_us in episodes.items()}
+            case Tick():
+                self._look()
             case Loaded(stream) | Unloadable(stream) if stream.category is Category.SESSION:
                 self._know(SessionId(stream.id), message)
             case Loaded(stream, _, _, entries):
@@ -64,6 +92,7 @@ class CoordinatorActor(DispatchedActor):
 
     def _hear(self, entry: Entry) -> None:
         if entry.stream.category is Category.EPISODE:
+            self._wait(EpisodeId(entry.stream.id), entry)
             self._stored(EpisodeId(entry.stream.id))
             return
         session_id = SessionId(entry.stream.id)
@@ -113,11 +142,14 @@ class CoordinatorActor(DispatchedActor):
 
     def _command(self, episode_id: EpisodeId, command: Command, entry: Entry) -> None:
         self._open[entry.position] = episode_id
+        self._take(episode_id, Turn(command, f"log:{entry.position}", entry.traceparent, entry.position))
+
+    def _take(self, episode_id: EpisodeId, turn: Turn) -> None:
         if episode_id not in self._episodes:
             self._episodes[episode_id] = Episode()
             self._load(episode_id)
         episode = self._episodes[episode_id]
-        episode.waiting.append((command, entry))
+        episode.waiting.append(turn)
         if not episode.loading:
             self._decide(episode_id, episode)
 
@@ -137,14 +169,20 @@ class CoordinatorActor(DispatchedActor):
         """All that waits, as one append; it waits until the append is stored, in case that it is stale."""
         line, state = self._line, episode.state
         events: list[Event] = []
-        for command, entry in episode.waiting:
+        for turn in episode.waiting:
             try:
-                decided = DECIDER.decide(command, state)
+                decided = DECIDER.decide(turn.command, state)
             except Refused as refusal:
-                line.observer.note(
-                    "episode.refused", episode=str(episode_id), session=str(entry.stream), why=str(refusal)
-                )
+                line.observer.note("episode.refused", episode=str(episode_id), by=turn.causation, why=str(refusal))
                 continue
+            for refused in decided:
+                if isinstance(refused, StageRefused):
+                    line.observer.note(
+                        "episode.stage_refused",
+                        episode=str(episode_id),
+                        session=str(refused.session),
+                        why=refused.why.value,
+                    )
             state = DECIDER.fold(decided, state)
             events += decided
         episode.storing = len(episode.waiting)
@@ -152,10 +190,11 @@ class CoordinatorActor(DispatchedActor):
             self._stored(episode_id)
             return
         episode.loading = True  # until it is stored
-        causation = f"log:{episode.waiting[-1][1].position}"
-        traceparent = episode.waiting[-1][1].traceparent
+        newest = episode.waiting[-1]
         stream = Stream(Category.EPISODE, episode_id)
-        append = Append(stream, episode.version, tuple(events), line.clock.now_us(), causation, traceparent)
+        append = Append(
+            stream, episode.version, tuple(events), line.clock.now_us(), newest.causation, newest.traceparent
+        )
         line.writer.tell(Store(self.actor_ref, append, (), 0, acts=True))
 
     def _stored(self, episode_id: EpisodeId) -> None:
@@ -164,7 +203,9 @@ class CoordinatorActor(DispatchedActor):
         if episode is None:
             return
         for _ in range(episode.storing):
-            self._open.pop(episode.waiting.popleft()[1].position, None)
+            position = episode.waiting.popleft().position
+            if position is not None:
+                self._open.pop(position, None)
         episode.storing = 0
         if episode.waiting:
             self._load(episode_id)
@@ -176,3 +217,17 @@ class CoordinatorActor(DispatchedActor):
         episode = self._episodes[episode_id]
         episode.storing = len(episode.waiting)
         self._stored(episode_id)
+
+    # Stages that do not begin
+
+    def _wait(self, episode_id: EpisodeId, entry: Entry) -> None:
+        self._waits.pop(episode_id, None)
+        if not any(isinstance(event, EpisodeCompleted) for event in entry.of_episode):
+            self._waits[episode_id] = entry.at_us
+
+    def _look(self) -> None:
+        """One whose session still runs is looked at again when that is over: its next entry begins the waiting anew."""
+        before_us = self._line.clock.now_us() - round(self._line.limits.stage_wait_s * 1e6)
+        for episode_id in [episode_id for episode_id, since_us in self._waits.items() if since_us <= before_us]:
+            del self._waits[episode_id]
+            self._take(episode_id, Turn(Miss(), "deadline"))

@@ -9,7 +9,7 @@ from drlactors.actors.ledger import Ledger
 from drlactors.actors.messages import Committed, Ref
 from drlactors.codec import outbound
 from drlactors.domain import session
-from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered
+from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered, StageRefused
 from drlactors.domain.features import FeatureSchema, Vectors
 from drlactors.domain.guard import Guards, Withheld
 from drlactors.domain.ids import SessionId
@@ -38,7 +38,7 @@ class Guard(Protocol):
 
 
 #: What the coordinator hears of: the turns of a session's life, each alone in its append, and what it wrote itself.
-LIFE = (Started, OutcomeReported, Ended, SessionLost, StageEntered, StageConcluded, EpisodeCompleted)
+LIFE = (Started, OutcomeReported, Ended, SessionLost, StageEntered, StageConcluded, StageRefused, EpisodeCompleted)
 
 
 class Limits(NamedTuple):
@@ -59,6 +59,7 @@ class Limits(NamedTuple):
     failures_before_dead_letter: int
     backoff_initial_s: float
     backoff_max_s: float
+    stage_wait_s: float  # how long a stage that would be next may take to begin
     review_deadline_s: float  # how long a person has
     review_default: Ruling  # when nobody answers in time
     guards: Guards

@@ -32,6 +32,12 @@ class Reopened(NamedTuple):
     streams: list[Stream]
 
 
+class Awaited(NamedTuple):
+    """To the coordinator, before it hears of anything else: the episodes that have no verdict by the log."""
+
+    episodes: dict[Stream, int]  # with when each one's last entry was decided, microseconds since 1970
+
+
 class Arrived(NamedTuple):
     """To a session: a message that was understood."""
 

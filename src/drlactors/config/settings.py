@@ -99,6 +99,10 @@ class Rules(Section):
         return self
 
 
+class Episodes(Section):
+    stage_wait_s: Annotated[Seconds, LIVE]
+
+
 class Reviews(Section):
     deadline_s: Annotated[Seconds, LIVE]
     default: Annotated[Literal["continue", "release", "terminate", "quarantine"], LIVE]
@@ -268,6 +272,7 @@ class Settings(Section):
     nats: Nats
     postgres: Postgres
     sessions: Sessions
+    episodes: Episodes
     rules: Rules
     reviews: Reviews
     guards: Guards

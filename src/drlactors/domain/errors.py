@@ -32,12 +32,8 @@ class NothingToRank(Refused):
     """No recorded window waits for a decision at that sequence number."""
 
 
-class EpisodeOver(Refused):
-    """The episode is closed: no further stage belongs to it."""
-
-
 class WrongStage(Refused):
-    """That stage does not follow from what the episode has seen so far."""
+    """That session is not this stage of the episode."""
 
 
 class NoEpisode(Refused):

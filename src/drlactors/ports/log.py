@@ -141,6 +141,10 @@ class EventLog(Protocol):
         """The sessions that were started and neither ended nor lost, each with when its last entry was decided (us)."""
         ...
 
+    def open_episodes(self) -> dict[Stream, int]:
+        """The episodes that have no verdict, each with when its last entry was decided (us)."""
+        ...
+
     def open_reviews(self) -> list[Stream]:
         """The reviews that were opened and not closed, in no order."""
         ...

@@ -67,6 +67,8 @@ CATALOGUE = Catalogue(
         Kind("session.order-failed", 1, order.OrderFailed),
         Kind("episode.stage-entered", 1, episode.StageEntered),
         Kind("episode.stage-concluded", 1, episode.StageConcluded),
+        Kind("episode.stage-missed", 1, episode.StageMissed),
+        Kind("episode.stage-refused", 1, episode.StageRefused),
         Kind("episode.completed", 1, episode.EpisodeCompleted),
         Kind("episode.verdict-corrected", 1, episode.VerdictCorrected),
         Kind("instance.configuration-reloaded", 1, instance.ConfigurationReloaded),

@@ -1,6 +1,6 @@
 """An event log that lasts as long as its process: for tests, and for trying things out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from eventsourcing.persistence import Notification, StoredEvent
@@ -9,7 +9,7 @@ from eventsourcing.popo import POPOProcessRecorder
 from drlactors.store.batch import stream_of
 from drlactors.store.catalogue import CATALOGUE, Catalogue
 from drlactors.store.row_log import RowLog
-from drlactors.store.rows import CLOSED, OPENED, OVER, STARTED, Place, StoredSnapshot
+from drlactors.store.rows import CLOSED, COMPLETED, ENTERED, OPENED, OVER, STARTED, Place, StoredSnapshot
 
 
 class MemoryRecorder(POPOProcessRecorder):
@@ -41,19 +41,18 @@ class MemoryRecorder(POPOProcessRecorder):
         return [self._numbered(row) for row in stored]
 
     def open_sessions(self) -> list[UUID]:
-        return self._begun(STARTED, OVER)
+        return self._begun(STARTED, lambda topic: topic.startswith(OVER))
+
+    def open_episodes(self) -> list[UUID]:
+        return self._begun(ENTERED, lambda topic: COMPLETED in topic)
 
     def open_reviews(self) -> list[UUID]:
-        return self._begun(OPENED, CLOSED)
+        return self._begun(OPENED, lambda topic: topic.startswith(CLOSED))
 
-    def _begun(self, begins: str, over: tuple[str, ...]) -> list[UUID]:
-        begun: dict[UUID, None] = {}
-        for row in self._stored_events:
-            if row.topic.startswith(begins):
-                begun[stream_of(row)] = None
-            elif row.topic.startswith(over):
-                begun.pop(stream_of(row), None)
-        return list(begun)
+    def _begun(self, begins: str, over: Callable[[str], bool]) -> list[UUID]:
+        ended = {stream_of(row) for row in self._stored_events if over(row.topic)}
+        begun = {stream_of(row): None for row in self._stored_events if row.topic.startswith(begins)}
+        return [stream for stream in begun if stream not in ended]
 
     def head(self) -> int:
         return self.max_notification_id() or 0

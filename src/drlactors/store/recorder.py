@@ -15,7 +15,7 @@ from psycopg.rows import DictRow, tuple_row
 from drlactors.store import arrays
 from drlactors.store.batch import stream_of
 from drlactors.store.connections import SCHEMA, Connections
-from drlactors.store.rows import CLOSED, OPENED, OVER, STARTED, Place, StoredSnapshot
+from drlactors.store.rows import CLOSED, COMPLETED, ENTERED, OPENED, OVER, STARTED, Place, StoredSnapshot
 
 #: Up to here one call is faster than COPY.
 MAX_CALL_ROWS = 1_000
@@ -56,16 +56,20 @@ _OF_STREAM = (
 ).encode()
 
 
-def _begun(begins: str, over: tuple[str, ...]) -> bytes:
+def _begun(begins: str, over: str) -> bytes:
     """Streams that have begun and are not over. The conditions are those of the indexes, word by word."""
-    ends = " OR ".join(f"starts_with(topic, '{name}')" for name in over)
     return (
-        f"SELECT originator_id FROM {_TABLE} AS begun WHERE starts_with(topic, '{begins}') AND NOT EXISTS (SELECT "
-        f"FROM {_TABLE} WHERE originator_id = begun.originator_id AND ({ends}))"
+        f"SELECT DISTINCT originator_id FROM {_TABLE} AS begun WHERE starts_with(topic, '{begins}') AND NOT EXISTS "
+        f"(SELECT FROM {_TABLE} WHERE originator_id = begun.originator_id AND ({over}))"
     ).encode()
 
 
-_OPEN_SESSIONS, _OPEN_REVIEWS = _begun(STARTED, OVER), _begun(OPENED, CLOSED)
+def _begin_with(names: Iterable[str]) -> str:
+    return " OR ".join(f"starts_with(topic, '{name}')" for name in names)
+
+
+_OPEN_SESSIONS, _OPEN_REVIEWS = _begun(STARTED, _begin_with(OVER)), _begun(OPENED, _begin_with(CLOSED))
+_OPEN_EPISODES = _begun(ENTERED, f"strpos(topic, '{COMPLETED}') > 0")
 _HEAD = f"SELECT coalesce(max(notification_id), 0) FROM {_TABLE}".encode()
 _READER = f"SELECT notification_id FROM {SCHEMA}.notification_tracking WHERE application_name = %s".encode()
 _SAVE_SNAPSHOT = (
@@ -133,6 +137,9 @@ class CopyRecorder(PostgresProcessRecorder):
 
     def open_sessions(self) -> list[UUID]:
         return self._streams(_OPEN_SESSIONS)
+
+    def open_episodes(self) -> list[UUID]:
+        return self._streams(_OPEN_EPISODES)
 
     def open_reviews(self) -> list[UUID]:
         return self._streams(_OPEN_REVIEWS)

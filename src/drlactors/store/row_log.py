@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
+from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, StoredEvent
 
@@ -73,13 +74,10 @@ class RowLog:
         return {stream for stream in streams if stream.id in found}
 
     def open_sessions(self) -> dict[Stream, int]:
-        found = self._reach(self._rows.open_sessions)
-        last: dict[Stream, int] = {}
-        for first in range(0, len(found), STREAM_PAGE):
-            places = [Place(stream, LAST_VERSION) for stream in found[first : first + STREAM_PAGE]]
-            for row in self._reach(partial(self._rows.holding, places)):
-                last[Stream(Category.SESSION, stream_of(row))] = self._mapper.at_us(row)
-        return last
+        return self._last(Category.SESSION, self._reach(self._rows.open_sessions))
+
+    def open_episodes(self) -> dict[Stream, int]:
+        return self._last(Category.EPISODE, self._reach(self._rows.open_episodes))
 
     def open_reviews(self) -> list[Stream]:
         return [Stream(Category.REVIEW, found) for found in self._reach(self._rows.open_reviews)]
@@ -104,6 +102,15 @@ class RowLog:
         for subscription in subscriptions:
             subscription.close()
         self._rows.close()
+
+    def _last(self, category: Category, streams: Sequence[UUID]) -> dict[Stream, int]:
+        """Each with when its last entry was decided (us)."""
+        last: dict[Stream, int] = {}
+        for first in range(0, len(streams), STREAM_PAGE):
+            places = [Place(stream, LAST_VERSION) for stream in streams[first : first + STREAM_PAGE]]
+            for row in self._reach(partial(self._rows.holding, places)):
+                last[Stream(category, stream_of(row))] = self._mapper.at_us(row)
+        return last
 
     def _forget(self, subscription: PolledSubscription) -> None:
         with self._subscriptions_lock:

@@ -10,6 +10,8 @@ from eventsourcing.persistence import Notification, StoredEvent
 STARTED, OVER = "session.started:", ("session.ended:", "session.lost:")
 #: And those in which a review begins, and is over.
 OPENED, CLOSED = "review.opened:", ("review.closed:",)
+#: And those in which a stage begins. A verdict stands in one row with what it follows from.
+ENTERED, COMPLETED = "episode.stage-entered:", "episode.completed:"
 
 
 class Place(NamedTuple):
@@ -53,6 +55,10 @@ class Rows(Protocol):
 
     def open_sessions(self) -> list[UUID]:
         """The streams that hold a row of ``STARTED`` and none of ``OVER``."""
+        ...
+
+    def open_episodes(self) -> list[UUID]:
+        """The streams that hold a row that begins with ``ENTERED`` and none with ``COMPLETED`` in it."""
         ...
 
     def open_reviews(self) -> list[UUID]:

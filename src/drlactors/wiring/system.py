@@ -22,7 +22,7 @@ from drlactors.actors.guard import GuardActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
-from drlactors.actors.messages import Deliveries, Recalled, Reopened, Tick
+from drlactors.actors.messages import Awaited, Deliveries, Recalled, Reopened, Tick
 from drlactors.actors.reviewer import NAME as REVIEWED
 from drlactors.actors.reviewer import ReviewerActor
 from drlactors.actors.supervisor import SupervisorActor
@@ -54,6 +54,8 @@ _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
 TICK_S = 0.1
 #: How often answers to reviews are looked for: a person who gave one waits for what comes of it.
 REVIEWS_S = 0.25
+#: Stages are waited for by the hour.
+EPISODES_S = 1.0
 #: At 1,000 windows/s these halve the cost of a window (fewer, larger batches and commits) for 1 ms of latency.
 MAIN_PAUSE_S, COMMIT_PAUSE_S = 0.0005, 0.001
 #: Objects made and not freed, then collections of each generation, until the next older one is looked through.
@@ -167,6 +169,7 @@ class System:
         self.serving = self.succession.serving
         self._start_actors(stack, line, consumer)
         line.reviewer.tell(Reopened(log.open_reviews()))
+        line.coordinator.tell(Awaited(log.open_episodes()))
         catch_up(line)
         line.supervisor.tell(Recalled(log.open_sessions()))
         stack.callback(self._drain, consumer)
@@ -195,6 +198,7 @@ class System:
         line.main.every(TICK_S, line.supervisor, Tick())
         line.main.every(TICK_S, line.dispatcher, Tick())
         line.main.every(REVIEWS_S, line.reviewer, Tick())
+        line.main.every(EPISODES_S, line.coordinator, Tick())
 
         def end() -> None:
             line.stopping.set()
@@ -283,6 +287,7 @@ def limits(settings: Settings) -> Limits:
         failures_before_dead_letter=supervisor.max_failures,
         backoff_initial_s=supervisor.backoff_initial_s,
         backoff_max_s=supervisor.backoff_max_s,
+        stage_wait_s=settings.episodes.stage_wait_s,
         review_deadline_s=settings.reviews.deadline_s,
         review_default=Ruling(settings.reviews.default),
         guards=guards(settings),

@@ -41,6 +41,8 @@ SAMPLES: tuple[Event, ...] = (
     order.OrderFailed(OrderId(OTHER_ID), 4, "no answer within 5 s"),
     episode.StageEntered(2, SessionId(OTHER_ID), ARTIFACT),
     episode.StageConcluded(2, SessionId(OTHER_ID), None),
+    episode.StageMissed(2),
+    episode.StageRefused(2, SessionId(OTHER_ID), episode.Refusal.OTHER_ARTIFACT),
     episode.EpisodeCompleted(episode.Verdict.FALSE_NEGATIVE),
     episode.VerdictCorrected(episode.Verdict.BENIGN, "analyst-2", "an installer, signed by its vendor"),
     instance.ConfigurationReloaded(("inference.late_ms", "rules.reviews"), ""),

@@ -10,10 +10,10 @@ import pytest
 
 from drlactors.domain import session as session_rules
 from drlactors.domain.decider import Decider
-from drlactors.domain.episode import EpisodeCompleted, Verdict
+from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered, Verdict
 from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.domain.review import ReviewClosed, ReviewDecided, ReviewOpened, Ruling
-from drlactors.domain.session import Ended, EndReason, FeedbackReceived, SessionLost
+from drlactors.domain.session import Ended, EndReason, FeedbackReceived, Outcome, SessionLost
 from drlactors.ports.log import Append, Category, Entry, EventLog, LogError, Snapshot, Stream
 from drlactors.testing.given import ARTIFACT, started
 from tests.contract.store.given import AT_US, TRACEPARENT, append, recorded, session, windows
@@ -169,6 +169,23 @@ def test_a_thousand_sessions_are_open(log: EventLog) -> None:
     streams = [session() for _ in range(1_000)]
     log.append([Append(stream, 0, (started(),), AT_US + n, "start") for n, stream in enumerate(streams)])
     assert log.open_sessions() == {stream: AT_US + n for n, stream in enumerate(streams)}
+
+
+def test_open_episodes_are_those_without_a_verdict(log: EventLog) -> None:
+    waiting, decided, at_once, running = (Stream(Category.EPISODE, uuid4()) for _ in range(4))
+    first = StageEntered(1, SessionId(uuid4()), ARTIFACT)
+    clean = StageConcluded(1, first.session, Outcome.BENIGN)
+    second = StageEntered(2, SessionId(uuid4()), ARTIFACT)
+    over = (StageConcluded(2, second.session, Outcome.MALICIOUS), EpisodeCompleted(Verdict.FALSE_NEGATIVE))
+    assert log.open_episodes() == {}
+    log.append([Append(stream, 0, (first,), AT_US, "start") for stream in (waiting, decided, running)])
+    log.append(
+        [Append(at_once, 0, (first, clean._replace(outcome=None), EpisodeCompleted(Verdict.PARTIAL)), AT_US, "")]
+    )
+    log.append([Append(waiting, 1, (clean,), AT_US + 7, "end")])
+    log.append([Append(stream, 1, (second,), AT_US + 9, "start") for stream in (decided, running)])
+    log.append([Append(decided, 2, over, AT_US + 9, "end")])
+    assert log.open_episodes() == {waiting: AT_US + 7, running: AT_US + 9}
 
 
 def test_open_reviews_are_those_that_were_opened_and_not_closed(log: EventLog) -> None:

@@ -16,7 +16,7 @@ from drlactors.actors.guard import GuardActor
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
-from drlactors.actors.messages import Deliveries, Recalled, Reopened, Tick
+from drlactors.actors.messages import Awaited, Deliveries, Recalled, Reopened, Tick
 from drlactors.actors.reviewer import ReviewerActor
 from drlactors.actors.supervisor import SupervisorActor
 from drlactors.actors.writer import WriterActor
@@ -33,7 +33,6 @@ from drlactors.domain.session import (
     ActionSelected,
     EndReason,
     Event,
-    Outcome,
     SessionLost,
     TelemetryLost,
     TelemetryRecorded,
@@ -65,6 +64,7 @@ LIMITS = Limits(
     failures_before_dead_letter=3,
     backoff_initial_s=0.001,
     backoff_max_s=0.01,
+    stage_wait_s=100,
     review_deadline_s=60,
     review_default=Ruling.CONTINUE,
     guards=Guards(),
@@ -140,12 +140,14 @@ class Plane:
         line.reviewer = ReviewerActor.start(line)
         line.counter = GuardActor.start(line)
         main.every(0.005, line.reviewer, Tick())
+        main.every(0.005, line.coordinator, Tick())
         main.every(0.005, line.supervisor, Tick())
         main.every(0.005, line.dispatcher, Tick())
         line.supervisor.tell(Recalled(self.log.open_sessions()))
         commit.start()
         main.start()
         line.reviewer.tell(Reopened(self.log.open_reviews()))
+        line.coordinator.tell(Awaited(self.log.open_episodes()))
         catch_up(line)
         self.bus.consume(0, self._deliver, 4096)
         self.carried: list[Action] = []
@@ -390,24 +392,6 @@ def test_a_session_that_was_open_when_the_system_ended_is_lost_when_it_stays_sil
         assert plane.events(silent.id)[-1] == SessionLost(silent_ms=1_061_000)
         until(lambda: plane.observer.totals["open"] == 1, "one is left")
         assert recorded(plane.events(spoken.id)) == [0, 1, 2, 3]
-
-
-def test_an_episode_follows_its_sessions(plane: Plane) -> None:
-    session = plane.open()
-    send(session, 0, 3)
-    session.report(Outcome.MALICIOUS)
-    session.end(EndReason.TERMINATED)
-
-    def episodes() -> list[str]:
-        return [
-            type(event).__name__
-            for entry in plane.log.read(0, 1000)
-            if entry.stream.category is Category.EPISODE
-            for event in entry.events
-        ]
-
-    until(lambda: "EpisodeCompleted" in episodes(), "the episode is completed")
-    assert episodes() == ["StageEntered", "StageConcluded", "EpisodeCompleted"]
 
 
 def test_a_trace_reaches_the_stored_events(plane: Plane) -> None:

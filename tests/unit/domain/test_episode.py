@@ -1,6 +1,7 @@
 """The rules of an episode, told as given, when, then."""
 
 from collections.abc import Sequence
+from itertools import permutations
 from uuid import UUID
 
 import pytest
@@ -13,19 +14,26 @@ from drlactors.domain.episode import (
     EnterStage,
     EpisodeCompleted,
     Event,
+    Miss,
+    Refusal,
     StageConcluded,
     StageEntered,
+    StageMissed,
+    StageRefused,
     Verdict,
     VerdictCorrected,
 )
-from drlactors.domain.errors import EpisodeOver, NoEpisode, NoVerdict, WrongStage
+from drlactors.domain.errors import NoEpisode, NoVerdict, WrongStage
 from drlactors.domain.ids import SessionId
-from drlactors.domain.session import Outcome
+from drlactors.domain.session import Artifact, Outcome
 from drlactors.testing.given import ARTIFACT
 
-FIRST, SECOND = SessionId(UUID(int=1)), SessionId(UUID(int=2))
+FIRST, SECOND, THIRD = (SessionId(UUID(int=number)) for number in (1, 2, 3))
 ENTERED = StageEntered(stage=1, session=FIRST, artifact=ARTIFACT)
 CLEAN: list[Event] = [ENTERED, StageConcluded(stage=1, session=FIRST, outcome=Outcome.BENIGN)]
+
+ENTERED_TOO = StageEntered(stage=2, session=SECOND, artifact=ARTIFACT)
+MISSED: list[Event] = [*CLEAN, StageMissed(stage=2), EpisodeCompleted(Verdict.PARTIAL)]
 
 CORRECT = Correct(Verdict.BENIGN, "an analyst", "a signed installer")
 
@@ -40,13 +48,74 @@ def test_an_episode_opens_with_stage_one() -> None:
     assert when(enter, given=[ENTERED]) == ()
 
 
-def test_stage_two_needs_a_concluded_stage_one() -> None:
+def test_stage_two_follows_stage_one() -> None:
     enter = EnterStage(stage=2, session=SECOND, artifact=ARTIFACT)
-    with pytest.raises(WrongStage):
-        when(enter)
-    with pytest.raises(WrongStage):
-        when(enter, given=[ENTERED])
-    assert when(enter, given=CLEAN) == (StageEntered(stage=2, session=SECOND, artifact=ARTIFACT),)
+    assert when(enter, given=CLEAN) == (ENTERED_TOO,)
+
+
+OUTCOMES = (Outcome.MALICIOUS, Outcome.BENIGN, Outcome.FAILED, None)
+
+
+@pytest.mark.parametrize("first", OUTCOMES)
+@pytest.mark.parametrize("second", OUTCOMES)
+def test_stages_that_overlap_come_to_the_same_in_whatever_order(first: Outcome | None, second: Outcome | None) -> None:
+    commands: list[Command] = [
+        EnterStage(stage=1, session=FIRST, artifact=ARTIFACT),
+        EnterStage(stage=2, session=SECOND, artifact=ARTIFACT),
+        ConcludeStage(stage=1, session=FIRST, outcome=first),
+        ConcludeStage(stage=2, session=SECOND, outcome=second),
+    ]
+    verdicts = set()
+    for order in permutations(commands):
+        if order.index(commands[0]) > order.index(commands[2]) or order.index(commands[1]) > order.index(commands[3]):
+            continue  # no session is over before it began
+        went: list[Event] = []
+        for command in order:
+            went += when(command, given=went)
+        verdicts.add(DECIDER.fold(went).verdict)
+        assert sum(isinstance(event, EpisodeCompleted) for event in went) == 1
+    assert len(verdicts) == 1
+
+
+@pytest.mark.parametrize(
+    ("session", "stage", "artifact", "given", "why"),
+    [
+        (THIRD, 1, ARTIFACT, [ENTERED], Refusal.TAKEN),
+        (THIRD, 2, ARTIFACT, [*CLEAN, ENTERED_TOO], Refusal.TAKEN),
+        (SECOND, 2, ARTIFACT._replace(sha256="cd" * 32), [ENTERED], Refusal.OTHER_ARTIFACT),
+        (THIRD, 1, ARTIFACT, MISSED, Refusal.TAKEN),
+        (SECOND, 2, ARTIFACT, [ENTERED, EpisodeCompleted(Verdict.MALICIOUS)], Refusal.OVER),
+    ],
+)
+def test_a_session_that_is_no_stage_of_the_episode_is_refused_with_the_reason_and_goes_on_alone(
+    session: SessionId, stage: int, artifact: Artifact, given: list[Event], why: Refusal
+) -> None:
+    (refused,) = when(EnterStage(stage, session, artifact), given=given)
+    assert refused == StageRefused(stage, session, why)
+    after = [*given, refused]
+    assert when(EnterStage(stage, session, artifact), given=after) == ()
+    assert when(ConcludeStage(stage, session, Outcome.MALICIOUS), given=after) == ()
+    assert DECIDER.fold(after).verdict == DECIDER.fold(given).verdict
+
+
+@pytest.mark.parametrize(("given", "stage"), [(CLEAN, 2), ([ENTERED_TOO], 1)])
+def test_a_stage_that_never_begins_makes_the_episode_partial(given: list[Event], stage: int) -> None:
+    assert when(Miss(), given=given) == (StageMissed(stage), EpisodeCompleted(Verdict.PARTIAL))
+    assert when(Miss(), given=[*given, StageMissed(stage), EpisodeCompleted(Verdict.PARTIAL)]) == ()
+
+
+@pytest.mark.parametrize("given", [[], [ENTERED], [*CLEAN, ENTERED_TOO], [ENTERED, ENTERED_TOO]])
+def test_nothing_is_missed_while_a_session_of_the_episode_runs(given: list[Event]) -> None:
+    assert when(Miss(), given=given) == ()
+
+
+def test_a_stage_that_begins_after_it_was_missed_still_counts() -> None:
+    late = [*MISSED, *when(EnterStage(stage=2, session=SECOND, artifact=ARTIFACT), given=MISSED)]
+    assert late[-1] == ENTERED_TOO
+    conclude = ConcludeStage(stage=2, session=SECOND, outcome=Outcome.MALICIOUS)
+    assert when(conclude, given=late)[-1] == EpisodeCompleted(Verdict.FALSE_NEGATIVE)
+    lost = conclude._replace(outcome=None)
+    assert when(lost, given=late) == (StageConcluded(2, SECOND, None),)
 
 
 @pytest.mark.parametrize(
@@ -72,16 +141,6 @@ def test_judged_clean_in_stage_one_waits_for_stage_two() -> None:
     conclude = ConcludeStage(stage=1, session=FIRST, outcome=Outcome.BENIGN)
     assert when(conclude, given=[ENTERED]) == (CLEAN[1],)
     assert when(conclude, given=CLEAN) == ()
-
-
-def test_a_completed_episode_takes_no_further_stage() -> None:
-    given: list[Event] = [
-        ENTERED,
-        StageConcluded(stage=1, session=FIRST, outcome=None),
-        EpisodeCompleted(verdict=Verdict.PARTIAL),
-    ]
-    with pytest.raises(EpisodeOver):
-        when(EnterStage(stage=2, session=SECOND, artifact=ARTIFACT), given=given)
 
 
 def test_a_stage_is_concluded_by_its_own_session_only() -> None:
