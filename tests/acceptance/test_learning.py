@@ -22,10 +22,10 @@ from drlactors.domain.action import Action
 from drlactors.domain.instance import PolicyActivated
 from drlactors.domain.session import ActionSelected
 from drlactors.domain.telemetry import Telemetry, Window
-from drlactors.inference.signature import make_key
 from drlactors.learner.transitions import Sample
 from drlactors.ports.clock import SystemClock
 from drlactors.ports.log import Category
+from drlactors.signing import make_key
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats
 from drlactors.wiring.learning import task_of

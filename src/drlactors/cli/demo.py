@@ -91,7 +91,7 @@ def demo(
 
 def _configured(folder: Path, scratch: Path, learn_from: int) -> Path:
     """A site without a model, with a key of its own and a quick learner; a benign sample stopped is the worst to it."""
-    from drlactors.inference.signature import make_key
+    from drlactors.signing import make_key
 
     key = scratch / "models.key"
     settings = {

@@ -11,9 +11,9 @@ from drlactors.__main__ import run
 from drlactors.config import load
 from drlactors.domain.action import Action
 from drlactors.inference import Trust, load_model, packaged_model
-from drlactors.inference.signature import make_key
 from drlactors.learner.transitions import Sample
 from drlactors.sandboxes.recording import recordings
+from drlactors.signing import make_key
 from drlactors.store.log import PostgresEventLog
 from drlactors.wiring.learning import task_of
 from tests.contract.store.given import SCHEMA_DIR

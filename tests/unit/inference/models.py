@@ -15,7 +15,8 @@ from drlactors.domain.features import FeatureSchema
 from drlactors.domain.metadata import ModelMetadata
 from drlactors.inference import Trust
 from drlactors.inference.model import probe_vectors
-from drlactors.inference.signature import public_key, sign
+from drlactors.inference.signature import sign
+from drlactors.signing import public_key
 
 SCHEMA = FeatureSchema()
 ACTIONS = 5

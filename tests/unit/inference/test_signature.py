@@ -1,7 +1,6 @@
 """Only a model that a trusted key has signed may serve, and what is checked is what is loaded."""
 
 import json
-import stat
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -9,17 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drlactors.inference import Trust, load_model
-from drlactors.inference.signature import (
-    KeyRefused,
-    SignatureRefused,
-    make_key,
-    public_key,
-    read_key,
-    sign,
-    sign_file,
-    verify,
-)
+from drlactors.inference.signature import SignatureRefused, sign, sign_file, verify
 from drlactors.ports.policy import PolicyError
+from drlactors.signing import make_key, public_key
 from tests.unit.inference.models import SCHEMA, UNSIGNED, sound
 
 OURS, THEIRS = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
@@ -108,32 +99,3 @@ def test_a_signature_fits_what_was_signed_and_nothing_else(content, metadata, pl
 def test_what_is_no_signature_file_is_refused(text):
     with pytest.raises(SignatureRefused):
         verify(text, b"", b"", TRUST)
-
-
-def test_a_private_key_is_for_its_owner_only(tmp_path):
-    file = tmp_path / "k"
-    public = make_key(file)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert public_key(read_key(file)) == public
-    with pytest.raises(KeyRefused, match="File exists"):
-        make_key(file)
-    file.chmod(0o640)
-    with pytest.raises(KeyRefused, match="chmod 600"):
-        read_key(file)
-
-
-def test_a_private_key_is_not_made_within_a_repository(tmp_path):
-    (tmp_path / ".git").mkdir()
-    (tmp_path / "deep").mkdir()
-    with pytest.raises(KeyRefused, match="work tree"):
-        make_key(tmp_path / "deep" / "k")
-
-
-def test_what_is_no_key_is_refused(tmp_path):
-    file = tmp_path / "k"
-    with pytest.raises(KeyRefused, match="No such file"):
-        read_key(file)
-    file.write_text("no key")
-    file.chmod(0o600)
-    with pytest.raises(KeyRefused, match="no private key"):
-        read_key(file)

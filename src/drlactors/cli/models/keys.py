@@ -17,7 +17,7 @@ def keys(out: Path) -> None:
     out
         The file for the private key; one that is there is never replaced.
     """
-    from drlactors.inference.signature import make_key
+    from drlactors.signing import make_key
 
     public = make_key(out)
     print(f"{out}: the private key. Keep it where only you can read it.")
