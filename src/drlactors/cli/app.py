@@ -59,6 +59,10 @@ GROUPS = {
             "decide": "drlactors.cli.reviews:decide",
         },
     ),
+    "receipts": (
+        "What sessions decided and why, chained and signed, for whoever has to believe it.",
+        {"export": "drlactors.cli.receipts:export", "verify": "drlactors.cli.receipts:verify"},
+    ),
     "quarantine": (
         "Artifacts that were put away: encrypted, and not to be run from there.",
         {

@@ -141,24 +141,12 @@ def events(
 
 
 def _print(entry: Any, version: int, event: Any, *, as_json: bool) -> None:
-    name = type(event).__name__
-    plain = _plain(event)
+    from drlactors.exports.plain import plain
+
+    name, shown = type(event).__name__, plain(event)
     if as_json:
         meta = {"position": entry.position, "stream": str(entry.stream), "version": version, "at_us": entry.at_us}
-        print(json.dumps({**meta, "causation": entry.causation, "event": name, **plain}), flush=True)
+        print(json.dumps({**meta, "causation": entry.causation, "event": name, **shown}), flush=True)
     else:
-        told = " ".join(f"{key}={value}" for key, value in plain.items() if value not in (None, [], ""))
+        told = " ".join(f"{key}={value}" for key, value in shown.items() if value not in (None, [], ""))
         print(f"{entry.position:>8} {entry.stream} {version:>5} {name}: {told[:160]}", flush=True)
-
-
-def _plain(value: Any) -> Any:
-    """Named tuples as objects, ids and bytes as text."""
-    if hasattr(value, "_asdict"):
-        return {key: _plain(part) for key, part in value._asdict().items()}
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, UUID):
-        return str(value)
-    return getattr(value, "name", value) if hasattr(value, "carried_out") else value

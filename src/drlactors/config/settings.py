@@ -213,6 +213,11 @@ class Rewards(Section):
     gamma: Annotated[Share, LIVE]
 
 
+class Receipts(Section):
+    key: Annotated[Text, LIVE]
+    trusted_keys: Annotated[tuple[PublicKey, ...], Field(strict=False, max_length=100), LIVE]
+
+
 class Sandboxes(Section):
     known: Annotated[tuple[Text, ...], Field(strict=False, max_length=10_000), LIVE]
 
@@ -283,6 +288,7 @@ class Settings(Section):
     learner: Learner
     dispatch: Dispatch
     rewards: Rewards
+    receipts: Receipts
     sandboxes: Sandboxes
     gateway: Gateway
     logging: Logging

@@ -88,6 +88,19 @@ class Entry(NamedTuple):
         return cast(tuple[guard.Event, ...], self.events)
 
 
+class Kept(NamedTuple):
+    """One event as it is stored: for whoever has to show what the log holds, not what this program makes of it."""
+
+    position: int
+    version: int
+    at_us: int
+    causation: str
+    traceparent: str
+    kind: str  # "session.started:1", as it was stored: older than this program's, where ``event`` was brought up
+    fields: bytes
+    event: Event
+
+
 class Snapshot(NamedTuple):
     version: int
     state: session.State
@@ -127,6 +140,10 @@ class EventLog(Protocol):
 
     def stream(self, stream: Stream, after: int = 0) -> Iterator[Entry]:
         """The entries of one stream that begin after this version, in order."""
+        ...
+
+    def kept(self, stream: Stream) -> Iterator[Kept]:
+        """The events of one stream as they are stored, in order."""
         ...
 
     def subscribe(self, after: int) -> "Subscription":

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from eventsourcing.persistence import Notification, StoredEvent
 
-from drlactors.ports.log import Append, Category, Entry, Event, EventUnreadable, Stream
+from drlactors.ports.log import Append, Category, Entry, Event, EventUnreadable, Kept, Stream
 from drlactors.store.catalogue import CATALOGUE, Catalogue, Kind, Upcaster
 
 #: How ``state`` is laid out: [this number, at_us, causation, traceparent, [[index into the topic, fields], ...]].
@@ -67,6 +67,26 @@ class Mapper:
             causation=causation,
             traceparent=traceparent,
         )
+
+    def kept(self, row: Notification) -> list[Kept]:
+        """The row's events as they are stored. Raises EventUnreadable."""
+        labels = row.topic.split(" ")
+        stored, entry = _opened(row)[4], self.entry(row)
+        return [
+            Kept(
+                position=row.id,
+                version=version,
+                at_us=entry.at_us,
+                causation=entry.causation,
+                traceparent=entry.traceparent,
+                kind=labels[index],
+                fields=bytes(fields),
+                event=event,
+            )
+            for version, ((index, fields), event) in enumerate(
+                zip(stored, entry.events, strict=True), start=row.originator_version
+            )
+        ]
 
     def at_us(self, row: StoredEvent) -> int:
         """When the row was decided."""

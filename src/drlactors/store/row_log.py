@@ -6,9 +6,9 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
 
-from drlactors.ports.log import Append, Category, Entry, LogError, LogUnreachable, Snapshot, Stream
+from drlactors.ports.log import Append, Category, Entry, Kept, LogError, LogUnreachable, Snapshot, Stream
 from drlactors.store import snapshots
 from drlactors.store.batch import Batch, place_of, stream_of
 from drlactors.store.catalogue import CATALOGUE, Catalogue
@@ -50,15 +50,24 @@ class RowLog:
         return [self._mapper.entry(row) for row in self._reach(lambda: self._rows.after(after, limit))]
 
     def stream(self, stream: Stream, after: int = 0) -> Iterator[Entry]:
+        for row in self._of_stream(stream, after):
+            entry = self._mapper.entry(row)
+            self._seams.add(Place(stream.id, entry.version))
+            yield entry
+
+    def kept(self, stream: Stream) -> Iterator[Kept]:
+        for row in self._of_stream(stream, 0):
+            yield from self._mapper.kept(row)
+
+    def _of_stream(self, stream: Stream, after: int) -> Iterator[Notification]:
         while True:
             page = self._reach(partial(self._rows.of_stream, Place(stream.id, after), STREAM_PAGE))
             for row in page:
-                entry = self._mapper.entry(row)
-                if entry.stream != stream:
-                    raise ForeignStream(f"{stream} was asked for, but this id belongs to {entry.stream}.")
-                self._seams.add(Place(stream.id, entry.version))
-                after = entry.first_version
-                yield entry
+                found = Stream(self._mapper.category(row), stream.id)
+                if found != stream:
+                    raise ForeignStream(f"{stream} was asked for, but this id belongs to {found}.")
+                after = row.originator_version
+                yield row
             if len(page) < STREAM_PAGE:
                 return
 

@@ -4,6 +4,7 @@ from drlactors.ports.clock import SystemClock
 from drlactors.wiring.access import Addresses, buried, migrations, quarantine_folder, reading, sandbox_link, trust
 from drlactors.wiring.gateways import gateway_process
 from drlactors.wiring.history import Past, archive, past
+from drlactors.wiring.signers import signer, trusted_signers
 from drlactors.wiring.succession import model_folder, model_path
 from drlactors.wiring.system import System
 
@@ -22,5 +23,7 @@ __all__ = [
     "quarantine_folder",
     "reading",
     "sandbox_link",
+    "signer",
     "trust",
+    "trusted_signers",
 ]

@@ -117,6 +117,20 @@ def test_old_and_new_versions_stand_in_one_row() -> None:
     assert plain(entry.events) == plain((Waited(120_000, "a/b"), Waited(7, "c")))
 
 
+def test_what_is_kept_of_an_old_version_is_what_was_stored() -> None:
+    row = Notification(
+        id=7,
+        originator_id=STREAM_ID,
+        originator_version=5,
+        topic="session.waited:2 session.waited:3",
+        state=bytes.fromhex("950100a0a0" + "92" + "9200" + "9202a3612f62" + "9201" + "9207a163"),
+    )
+    old, new = Mapper(CHANGED).kept(row)
+    assert (old.kind, old.version, old.fields.hex()) == ("session.waited:2", 5, "9202a3612f62")
+    assert (new.kind, new.version, new.fields.hex()) == ("session.waited:3", 6, "9207a163")
+    assert plain((old.event, new.event)) == plain((Waited(120_000, "a/b"), Waited(7, "c")))
+
+
 @pytest.mark.parametrize(
     "label", ["session.began:1", "session.started:2", "session.started:0", "session.started", "session.started:x", ""]
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from drlactors.domain import session as session_rules
@@ -61,6 +62,20 @@ def test_a_stream_longer_than_a_page_is_whole(log: EventLog) -> None:
     stream = session()
     log.append([append(stream, after) for after in range(0, 1_400, 2)])
     assert [entry.first_version for entry in log.stream(stream)] == list(range(1, 1_400, 2))
+
+
+def test_a_stream_is_kept_event_by_event_as_it_is_stored(log: EventLog) -> None:
+    stream = session()
+    first, second = log.append([Append(stream, 0, windows(2), AT_US, "message-7", TRACEPARENT), append(stream, 4)])
+    kept = list(log.kept(stream))
+    assert [(one.position, one.version) for one in kept] == [(first, number) for number in (1, 2, 3, 4)] + [
+        (second, number) for number in (5, 6)
+    ]
+    assert [one.event for one in kept] == [event for entry in log.stream(stream) for event in entry.events]
+    assert {one.kind for one in kept} == {"session.telemetry-recorded:1", "session.action-selected:1"}
+    assert (kept[0].at_us, kept[0].causation, kept[0].traceparent) == (AT_US, "message-7", TRACEPARENT)
+    assert msgspec.msgpack.decode(kept[1].fields)[:3] == [0, 0, [0.9, 0.1, -0.5, -0.25, 0.0]]
+    assert list(log.kept(session())) == []
 
 
 def test_positions_grow_in_the_order_of_appending(log: EventLog) -> None:
