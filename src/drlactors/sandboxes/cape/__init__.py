@@ -1,0 +1,1 @@
+"""CAPEv2 as a sandbox of ours: its running tasks are followed, and what it can do is done."""

@@ -1,0 +1,75 @@
+"""All behaviour logs of one run, read together."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from drlactors.sandboxes.cape.log import Began, Called, Mark, ProcessLog
+
+#: Read from one log before the next one has its turn.
+TURN_BYTES = 1 << 18
+#: A run that makes more logs than this has its reasons: the first ones are read.
+MOST_LOGS = 4096
+
+
+class Logs:
+    """Reads what is new in ``logs/*.bson``. Not for threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._logs: dict[int, ProcessLog] = {}
+        self._told_broken: set[int] = set()
+
+    def resume(self, marks: Mapping[int, Mark]) -> None:
+        """Go on where the logs were left."""
+        self._look()
+        for pid, mark in marks.items():
+            if pid in self._logs:
+                self._logs[pid].resume(mark)
+
+    def read(self, most_bytes: int) -> Iterator[Began | Called]:
+        """What is new: about so many bytes at most, of each log in turn. The rest waits for the next time."""
+        self._look()
+        waiting = list(self._logs.values())
+        while waiting and most_bytes > 0:
+            for log in tuple(waiting):
+                before = log.offset
+                try:
+                    yield from log.read(min(TURN_BYTES, most_bytes))
+                except FileNotFoundError:  # CAPE has put the folder away
+                    waiting.remove(log)
+                    continue
+                if log.offset <= before:
+                    waiting.remove(log)
+                most_bytes -= max(0, log.offset - before)
+
+    @property
+    def marks(self) -> dict[int, Mark]:
+        """Up to where each log was read."""
+        return {pid: log.mark for pid, log in self._logs.items()}
+
+    @property
+    def bytes(self) -> int:
+        """Read so far, and there still."""
+        return sum(log.offset for log in self._logs.values())
+
+    @property
+    def passed_over(self) -> int:
+        """Records that made no sense."""
+        return sum(log.passed_over for log in self._logs.values())
+
+    def broken(self) -> dict[int, str]:
+        """Logs that cannot be read any further, and why."""
+        return {pid: log.broken for pid, log in self._logs.items() if log.broken}
+
+    def newly_broken(self) -> bool:
+        """Whether one has broken since this was asked last."""
+        broken = {pid for pid in self.broken() if pid not in self._told_broken}
+        self._told_broken |= broken
+        return bool(broken)
+
+    def _look(self) -> None:
+        for path in sorted(self._folder.glob("*.bson")):
+            if path.stem.isascii() and path.stem.isdecimal() and len(self._logs) < MOST_LOGS:
+                pid = int(path.stem)
+                if pid not in self._logs:
+                    self._logs[pid] = ProcessLog(path)
