@@ -34,6 +34,12 @@ CREATE INDEX stored_events_stage_entered_idx ON eventlog.stored_events (originat
 CREATE INDEX stored_events_episode_completed_idx ON eventlog.stored_events (originator_id)
     WHERE strpos(topic, 'episode.completed:') > 0;
 
+-- For the question what has turned since a position: see migrations/0007.
+CREATE INDEX stored_events_turns_idx ON eventlog.stored_events (notification_id)
+    WHERE starts_with(topic, 'session.ended:') OR starts_with(topic, 'session.lost:')
+        OR starts_with(topic, 'episode.')
+        OR starts_with(topic, 'session.feedback-received:') OR starts_with(topic, 'session.action-failed:');
+
 CREATE TABLE eventlog.notification_tracking (
     application_name text PRIMARY KEY,      -- a reader
     notification_id bigint NOT NULL         -- how far it has come

@@ -138,6 +138,13 @@ class EventLog(Protocol):
         """
         ...
 
+    def turns(self, after: int, limit: int) -> list[Entry]:
+        """The next entries by which it changes what a session taught, in the order of the log, at most ``limit``.
+
+        A session's end, answers to its actions that came later, and every entry of an episode.
+        """
+        ...
+
     def stream(self, stream: Stream, after: int = 0) -> Iterator[Entry]:
         """The entries of one stream that begin after this version, in order."""
         ...

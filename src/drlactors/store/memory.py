@@ -9,7 +9,18 @@ from eventsourcing.popo import POPOProcessRecorder
 from drlactors.store.batch import stream_of
 from drlactors.store.catalogue import CATALOGUE, Catalogue
 from drlactors.store.row_log import RowLog
-from drlactors.store.rows import CLOSED, COMPLETED, ENTERED, OPENED, OVER, STARTED, Place, StoredSnapshot
+from drlactors.store.rows import (
+    ANSWERS,
+    CLOSED,
+    COMPLETED,
+    ENTERED,
+    OPENED,
+    OVER,
+    STARTED,
+    TURNS,
+    Place,
+    StoredSnapshot,
+)
 
 
 class MemoryRecorder(POPOProcessRecorder):
@@ -39,6 +50,16 @@ class MemoryRecorder(POPOProcessRecorder):
     def of_stream(self, place: Place, limit: int) -> list[Notification]:
         stored = self.select_events(place.stream, gt=place.version, limit=limit)
         return [self._numbered(row) for row in stored]
+
+    def turns(self, position: int, limit: int) -> list[Notification]:
+        over = {stream_of(row) for row in self._stored_events if row.topic.startswith(OVER)}
+        rows = self._stored_events[position:]
+        found = [row for row in rows if row.topic.startswith(TURNS) or self._late(row, over)]
+        return [self._numbered(row) for row in found[:limit]]
+
+    @staticmethod
+    def _late(row: StoredEvent, over: set[UUID]) -> bool:
+        return row.topic.startswith(ANSWERS) and stream_of(row) in over
 
     def open_sessions(self) -> list[UUID]:
         return self._begun(STARTED, lambda topic: topic.startswith(OVER))

@@ -15,7 +15,18 @@ from psycopg.rows import DictRow, tuple_row
 from drlactors.store import arrays
 from drlactors.store.batch import stream_of
 from drlactors.store.connections import SCHEMA, Connections
-from drlactors.store.rows import CLOSED, COMPLETED, ENTERED, OPENED, OVER, STARTED, Place, StoredSnapshot
+from drlactors.store.rows import (
+    ANSWERS,
+    CLOSED,
+    COMPLETED,
+    ENTERED,
+    OPENED,
+    OVER,
+    STARTED,
+    TURNS,
+    Place,
+    StoredSnapshot,
+)
 
 #: Up to here one call is faster than COPY.
 MAX_CALL_ROWS = 1_000
@@ -70,6 +81,11 @@ def _begin_with(names: Iterable[str]) -> str:
 
 _OPEN_SESSIONS, _OPEN_REVIEWS = _begun(STARTED, _begin_with(OVER)), _begun(OPENED, _begin_with(CLOSED))
 _OPEN_EPISODES = _begun(ENTERED, f"strpos(topic, '{COMPLETED}') > 0")
+_TURNS = (
+    f"SELECT {_COLUMNS} FROM {_TABLE} AS turn WHERE notification_id > %b AND ({_begin_with((*TURNS, *ANSWERS))}) "
+    f"AND (NOT ({_begin_with(ANSWERS)}) OR EXISTS (SELECT FROM {_TABLE} WHERE originator_id = turn.originator_id "
+    f"AND ({_begin_with(OVER)}))) ORDER BY notification_id LIMIT %b"
+).encode()
 _HEAD = f"SELECT coalesce(max(notification_id), 0) FROM {_TABLE}".encode()
 _READER = f"SELECT notification_id FROM {SCHEMA}.notification_tracking WHERE application_name = %s".encode()
 _SAVE_SNAPSHOT = (
@@ -134,6 +150,9 @@ class CopyRecorder(PostgresProcessRecorder):
 
     def of_stream(self, place: Place, limit: int) -> list[Notification]:
         return self._select(_OF_STREAM, (*place, limit))
+
+    def turns(self, position: int, limit: int) -> list[Notification]:
+        return self._select(_TURNS, (position, limit))
 
     def open_sessions(self) -> list[UUID]:
         return self._streams(_OPEN_SESSIONS)

@@ -49,6 +49,9 @@ class RowLog:
     def read(self, after: int, limit: int) -> list[Entry]:
         return [self._mapper.entry(row) for row in self._reach(lambda: self._rows.after(after, limit))]
 
+    def turns(self, after: int, limit: int) -> list[Entry]:
+        return [self._mapper.entry(row) for row in self._reach(lambda: self._rows.turns(after, limit))]
+
     def stream(self, stream: Stream, after: int = 0) -> Iterator[Entry]:
         for row in self._of_stream(stream, after):
             entry = self._mapper.entry(row)

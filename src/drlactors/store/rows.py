@@ -12,6 +12,8 @@ STARTED, OVER = "session.started:", ("session.ended:", "session.lost:")
 OPENED, CLOSED = "review.opened:", ("review.closed:",)
 #: And those in which a stage begins. A verdict stands in one row with what it follows from.
 ENTERED, COMPLETED = "episode.stage-entered:", "episode.completed:"
+#: And those that change what a session taught; of the answers to actions only those that came after its end.
+TURNS, ANSWERS = (*OVER, "episode."), ("session.feedback-received:", "session.action-failed:")
 
 
 class Place(NamedTuple):
@@ -51,6 +53,10 @@ class Rows(Protocol):
 
     def of_stream(self, place: Place, limit: int) -> list[Notification]:
         """The stream's rows that start after the place, in order."""
+        ...
+
+    def turns(self, position: int, limit: int) -> list[Notification]:
+        """The next rows of ``TURNS``, and of ``ANSWERS`` in streams that hold a row of ``OVER``."""
         ...
 
     def open_sessions(self) -> list[UUID]:

@@ -14,7 +14,7 @@ from drlactors.domain.decider import Decider
 from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered, Verdict
 from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.domain.review import ReviewClosed, ReviewDecided, ReviewOpened, Ruling
-from drlactors.domain.session import Ended, EndReason, FeedbackReceived, Outcome, SessionLost
+from drlactors.domain.session import ActionFailed, Ended, EndReason, FeedbackReceived, Outcome, SessionLost
 from drlactors.ports.log import Append, Category, Entry, EventLog, LogError, Snapshot, Stream
 from drlactors.testing.given import ARTIFACT, started
 from tests.contract.store.given import AT_US, TRACEPARENT, append, recorded, session, windows
@@ -359,3 +359,24 @@ def test_writers_that_race_for_one_stream_are_told_who_lost(log: EventLog) -> No
     entries = list(log.stream(stream))
     assert [entry.first_version for entry in entries] == list(range(1, entries[-1].version, 2))
     assert sorted(won) == sorted(entry.causation for entry in entries)
+
+
+def test_turns_are_the_ends_of_sessions_what_was_answered_later_and_their_episodes(log: EventLog) -> None:
+    ended, lost, open_ = session(), session(), session()
+    episode = Stream(Category.EPISODE, uuid4())
+    answer, finished = FeedbackReceived(0, True, "done", ""), Ended(EndReason.FINISHED)
+    positions = log.append([
+        Append(open_, 0, (started(), *windows(1)), AT_US, ""),
+        Append(open_, 3, (answer,), AT_US, ""),
+        Append(ended, 0, (started(), *windows(1)), AT_US, ""),
+        Append(ended, 3, (finished,), AT_US, ""),
+        Append(episode, 0, (EpisodeCompleted(Verdict.BENIGN),), AT_US, ""),
+        Append(lost, 0, (SessionLost(30_000),), AT_US, ""),
+        Append(ended, 4, (answer,), AT_US, ""),
+        Append(ended, 5, (ActionFailed(0, 3, "no answer"),), AT_US, ""),
+    ])  # fmt: skip
+    turned = [positions[index] for index in (3, 4, 5, 6, 7)]
+    assert [turn.position for turn in log.turns(0, 100)] == turned
+    assert [turn.position for turn in log.turns(0, 2)] == turned[:2]
+    assert [turn.position for turn in log.turns(turned[1] or 0, 100)] == turned[2:]
+    assert log.turns(log.head(), 100) == []

@@ -1,0 +1,1 @@
+"""Attack patterns: made from the event log, kept in PostgreSQL with pgvector, asked for by whoever wants to know."""

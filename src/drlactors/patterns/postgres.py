@@ -1,0 +1,167 @@
+"""The pattern store in PostgreSQL with pgvector (``eventstore/patterns/schema.sql``)."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from drlactors.domain.calibration import Calibration, Tally
+from drlactors.domain.ids import SessionId
+from drlactors.domain.pattern import REVISION, AttackPattern, Truth
+from drlactors.patterns import queries
+from drlactors.patterns.columns import SELECTED, UPSERT, Stored, pattern_of, row_of
+from drlactors.ports.patterns import Change, Found, Page, PatternsError, PatternsUnreachable, Place, Query
+
+#: A server whose machine vanished is noticed after about 10 s instead of the system's two hours.
+LINK = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+STATEMENT_TIMEOUT_MS = 60_000
+#: How long a call waits for one of the pool's connections, or for a server that does not answer.
+WAIT_S = 3.0
+#: Patterns that are looked at for a nearest neighbour at least; more find more of the true ones, and take longer.
+EF_SEARCH = 64
+#: Where conditions leave few of the nearest, the search goes on until it has looked at so many.
+MAX_SCAN_TUPLES = 40_000
+
+_REVISION = str(REVISION)
+_TABLE = "patterns.attack_patterns"
+_TAKE_TURN = b"SELECT revision, position FROM patterns.progress FOR UPDATE"
+_POSITION = b"SELECT revision, position FROM patterns.progress"
+_MOVE = b"UPDATE patterns.progress SET revision = %s, position = %s"
+_CLEAR = f"TRUNCATE {_TABLE}, patterns.outcomes".encode()
+_STORED = f"SELECT policy, bin, truth FROM {_TABLE} WHERE session = ANY(%s)".encode()
+_DELETE = f"DELETE FROM {_TABLE} WHERE session = ANY(%s)".encode()
+_COUNT = (
+    b"INSERT INTO patterns.outcomes AS old VALUES (%s, %s, %s, %s) ON CONFLICT (policy, bin) DO UPDATE SET "
+    b"malicious = old.malicious + excluded.malicious, benign = old.benign + excluded.benign"
+)
+_OUTCOMES = b"SELECT policy, bin, malicious, benign FROM patterns.outcomes"
+_OF = f"SELECT {SELECTED} FROM {_TABLE} WHERE session = %s".encode()
+
+
+class PostgresPatterns:
+    """As ``ports.PatternStore`` has it, on a pool of connections; the schema has to be there.
+
+    A user who may only read is enough for everything but ``store`` and ``clear``. ``heard`` is told of each call what
+    it was ("store", "query") and how long it took, in seconds.
+    """
+
+    def __init__(
+        self, dsn: str, *, connections: int = 4, heard: Callable[[str, float], None] = lambda _what, _seconds: None
+    ) -> None:
+        given = conninfo_to_dict(dsn)
+        self._pool = ConnectionPool(
+            dsn,
+            kwargs={"autocommit": True} | {name: value for name, value in LINK.items() if name not in given},
+            min_size=0,  # nothing is asked of a server that nobody needs now
+            max_size=connections,
+            open=True,
+            configure=_configure,
+            check=ConnectionPool.check_connection,  # those that broke while idle are not handed out
+            timeout=WAIT_S,
+            reconnect_timeout=0.0,  # whoever asks knows best when to ask again
+            name="patterns",
+        )
+        self._heard = heard
+        self._indexed: set[tuple[str, int]] = set()  # feature schemas, with their length, that have an index
+
+    def page(self, query: Query, *, limit: int, after: Place | None = None) -> Page:
+        began_s = time.monotonic()
+        asked = queries.asked(query, limit + 1, after)
+        with self._connection() as connection, connection.transaction():
+            calibration = _calibration(connection)
+            rows = connection.execute(asked.statement, asked.parameters, binary=True).fetchall()
+        self._heard("query", time.monotonic() - began_s)
+        found = tuple(Found(pattern_of(row, calibration), row[-1]) for row in rows[:limit])
+        return Page(found, _place(found[-1]) if len(rows) > limit else None)
+
+    def of(self, session: SessionId) -> AttackPattern | None:
+        with self._connection() as connection:
+            row = connection.execute(_OF, (session,), binary=True).fetchone()
+            return pattern_of(row, _calibration(connection)) if row else None
+
+    def position(self) -> int:
+        with self._connection() as connection:
+            return _reached(connection.execute(_POSITION).fetchone())
+
+    def store(self, changes: Sequence[Change], *, after: int) -> bool:
+        began_s = time.monotonic()
+        with self._connection() as connection, connection.transaction():
+            if _reached(turn := connection.execute(_TAKE_TURN).fetchone()) != after:
+                return False
+            if turn and turn[0] != _REVISION:
+                connection.execute(_CLEAR)
+            made = {(pattern.schema, len(pattern.state_vector) // 4) for _, _, pattern in changes if pattern}
+            for schema in made - self._indexed:
+                connection.execute(queries.index_of(*schema))
+            _write(connection, list({change.session: change for change in changes}.values()))
+            connection.execute(_MOVE, (_REVISION, changes[-1].position))
+        self._indexed |= made
+        self._heard("store", time.monotonic() - began_s)
+        return True
+
+    def clear(self) -> None:
+        with self._connection() as connection, connection.transaction():
+            connection.execute(_TAKE_TURN)
+            connection.execute(_CLEAR)
+            connection.execute(_MOVE, (_REVISION, 0))
+
+    def close(self) -> None:
+        self._pool.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection[TupleRow]]:
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise PatternsUnreachable(f"The pattern store cannot be reached: {error}") from error
+        except psycopg.Error as error:
+            raise PatternsError(str(error)) from error
+
+
+def _configure(connection: Connection[TupleRow]) -> None:
+    """Of each new connection. pgvector goes on where conditions leave too few of the nearest, in strict order."""
+    connection.execute(
+        f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; SET hnsw.iterative_scan = strict_order; "
+        f"SET hnsw.ef_search = {EF_SEARCH}; SET hnsw.max_scan_tuples = {MAX_SCAN_TUPLES}".encode()
+    )
+
+
+def _reached(progress: TupleRow | None) -> int:
+    """Patterns of another revision count for nothing."""
+    return progress[1] if progress and progress[0] == _REVISION else 0
+
+
+def _calibration(connection: Connection[TupleRow]) -> Calibration:
+    rows = connection.execute(_OUTCOMES, binary=True)
+    return Calibration((policy, index, Tally(malicious, benign)) for policy, index, malicious, benign in rows)
+
+
+def _place(last: Found) -> Place:
+    return Place(last.pattern.decided_us if last.distance is None else last.distance, last.pattern.session)
+
+
+def _write(connection: Connection[TupleRow], changes: Sequence[Change]) -> None:
+    """At most one change of each session."""
+    sessions = [change.session for change in changes]
+    before = [Stored(*row) for row in connection.execute(_STORED, (sessions,), binary=True)]
+    patterns = [change.pattern for change in changes if change.pattern]
+    if gone := [change.session for change in changes if change.pattern is None]:
+        connection.execute(_DELETE, (gone,))
+    with connection.cursor() as cursor:
+        cursor.executemany(UPSERT, [row_of(change.pattern, change.position) for change in changes if change.pattern])
+        cursor.executemany(_COUNT, _counted(before, [Stored.of(pattern) for pattern in patterns]))
+
+
+def _counted(before: Iterable[Stored], after: Iterable[Stored]) -> list[tuple[str, int, int, int]]:
+    """What is to be added to the outcomes; in one order, whoever writes."""
+    added = Counter(after)
+    added.subtract(before)
+    bins = sorted({stored[:2] for stored, times in added.items() if times and stored.truth})
+    return [(*each, added[Stored(*each, Truth.MALICIOUS)], added[Stored(*each, Truth.BENIGN)]) for each in bins]

@@ -1,0 +1,90 @@
+"""Attack patterns as commands and exports need them: asked for by any combination of what they hold, page by page."""
+
+from typing import NamedTuple, Protocol
+
+from drlactors.domain.action import Action
+from drlactors.domain.attack import AttackType
+from drlactors.domain.ids import SessionId
+from drlactors.domain.pattern import AttackPattern, Truth
+
+
+class Near(NamedTuple):
+    """What a pattern is to be like: compared are only those of the same feature schema."""
+
+    state_vector: bytes  # little-endian float32
+    schema: str
+
+
+class Query(NamedTuple):
+    """All that is given has to hold. With ``near`` the nearest come first, else the newest."""
+
+    attack: AttackType | None = None
+    technique: str = ""  # with its sub-techniques: T1055 finds T1055.003 too
+    artifact: str = ""  # sha256
+    sandbox: str = ""
+    action: Action | None = None
+    truth: Truth | None = None
+    since_us: int | None = None  # decided then or later, microseconds since 1970
+    until_us: int | None = None  # decided before
+    ended_before_us: int | None = None  # what was known then
+    near: Near | None = None
+
+
+class Place(NamedTuple):
+    """Where a page ended, in the order of the query. New patterns and corrections move nothing across it."""
+
+    key: float  # the distance, or when it was decided
+    session: SessionId
+
+
+class Found(NamedTuple):
+    pattern: AttackPattern  # with its confidence, as calibrated now
+    distance: float | None  # Euclidean, between state vectors; None where nearness was not asked
+
+
+class Page(NamedTuple):
+    found: tuple[Found, ...]
+    after: Place | None  # where the next page begins; None of the last one
+
+
+class Change(NamedTuple):
+    """At a position of the log, what is known of a session now. Without a pattern there is nothing to learn from it."""
+
+    position: int
+    session: SessionId
+    pattern: AttackPattern | None
+
+
+class PatternsError(Exception):
+    """The pattern store could not do what was asked."""
+
+
+class PatternsUnreachable(PatternsError):
+    """The pattern store cannot be reached now. What was asked was not done, or will be found done when asked again."""
+
+
+class PatternStore(Protocol):
+    """Where patterns are kept. All methods may be called from any thread, block, and raise PatternsError."""
+
+    def page(self, query: Query, *, limit: int, after: Place | None = None) -> Page:
+        """At most ``limit`` patterns behind a place."""
+        ...
+
+    def of(self, session: SessionId) -> AttackPattern | None: ...
+
+    def position(self) -> int:
+        """How far in the log the patterns go."""
+        ...
+
+    def store(self, changes: list[Change], *, after: int) -> bool:
+        """Take changes over, in their order, in one transaction with the position that they reach.
+
+        ``after`` is the position that they follow. False, and nothing is done, when the patterns are at another one.
+        """
+        ...
+
+    def clear(self) -> None:
+        """Forget all patterns, and begin at the log's beginning."""
+        ...
+
+    def close(self) -> None: ...
