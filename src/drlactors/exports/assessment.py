@@ -1,0 +1,62 @@
+"""What is said of a sample: what it is, how sure the policy was, how grave that is, and what kind of malware."""
+
+from enum import StrEnum
+
+from drlactors.domain.attack import AttackType
+from drlactors.domain.pattern import AttackPattern, Truth
+
+
+class Result(StrEnum):
+    """The values of STIX's malware-result-ov."""
+
+    MALICIOUS = "malicious"  # and BENIGN: what was concluded, or what a person said
+    BENIGN = "benign"
+    SUSPICIOUS = "suspicious"  # nothing was concluded, and the policy held it for malicious rather than not
+    UNKNOWN = "unknown"
+
+
+INFORMATIONAL, LOW, MEDIUM, HIGH, CRITICAL = 1, 2, 3, 4, 5
+#: How grave each kind of attack is, by what it costs when it succeeds. The words are OCSF's, the choice is ours.
+SEVERITY: dict[AttackType, int] = {
+    AttackType.RANSOMWARE: CRITICAL,
+    AttackType.WIPER: CRITICAL,
+    AttackType.STEALER: HIGH,
+    AttackType.SPY: HIGH,
+    AttackType.INFECTOR: HIGH,
+    AttackType.DROPPER: HIGH,
+    AttackType.INJECTION: HIGH,
+    AttackType.ESCALATION: HIGH,
+    AttackType.BEACON: HIGH,
+    AttackType.PERSISTENCE: MEDIUM,
+    AttackType.EVASION: MEDIUM,
+    AttackType.MINER: MEDIUM,
+    AttackType.SWARM: MEDIUM,
+    AttackType.SCANNER: MEDIUM,
+    AttackType.UNKNOWN: MEDIUM,
+    AttackType.NONE: MEDIUM,
+}
+
+
+def result(pattern: AttackPattern) -> Result:
+    match pattern.truth:
+        case Truth.MALICIOUS:
+            return Result.MALICIOUS
+        case Truth.BENIGN:
+            return Result.BENIGN
+        case None:
+            return Result.SUSPICIOUS if pattern.confidence >= 0.5 else Result.UNKNOWN
+
+
+def percent(pattern: AttackPattern) -> int:
+    """The chance, 0 to 100, that the sample is malicious by what the policy held of it, as it was calibrated."""
+    return round(100 * pattern.confidence)
+
+
+def severity(pattern: AttackPattern) -> int:
+    match result(pattern):
+        case Result.MALICIOUS:
+            return SEVERITY[pattern.attack.kind]
+        case Result.SUSPICIOUS:
+            return SEVERITY[pattern.attack.kind] - 1
+        case _:
+            return INFORMATIONAL

@@ -1,0 +1,177 @@
+"""Attack patterns as a STIX 2.1 bundle, object by object: it may be of any length.
+
+Of each session: the artifact as a `file`, the session as a `malware-analysis` of it, and the ATT&CK techniques that
+were recognised as `attack-pattern`. Only of a sample that is known to be malicious there is `malware`, which uses these
+techniques, and an `indicator`: the artifact's digest. Other samples are related to techniques: their behaviour is like
+them, and nothing more is said.
+
+Ids are the same at each export. That of a `file` follows from its digest as STIX says (2.9, version 5 in STIX's own
+namespace); the others are version 5 in a namespace of ours, as STIX leaves open. A session of which another truth is
+known later is another `malware-analysis`. Files and techniques stand in a bundle once, as long as they are among the
+last ``REMEMBERED``; a repeated one says the same.
+
+`confidence` is the chance that what is said of the sample is right by what the policy held of it, as it was calibrated;
+an analysis without a result has none, nor has what rules recognised.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID, uuid5
+
+from drlactors.domain.attack import TECHNIQUES, AttackType
+from drlactors.domain.pattern import AttackPattern
+from drlactors.exports.assessment import Result, percent, result
+from drlactors.exports.plain import instant
+from drlactors.exports.producer import PRODUCT, Producer
+
+_SCO = UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
+#: When what does not come from a session was first said: STIX wants a time, and the same one at each export.
+SAID_US = 1_767_225_600_000_000  # 2026-01-01
+REMEMBERED = 65_536
+#: STIX's malware-type-ov, where it has a word for a kind of attack.
+MALWARE_TYPES: dict[AttackType, str] = {
+    AttackType.RANSOMWARE: "ransomware",
+    AttackType.WIPER: "wiper",
+    AttackType.MINER: "resource-exploitation",
+    AttackType.STEALER: "spyware",
+    AttackType.SPY: "spyware",
+    AttackType.INFECTOR: "virus",
+    AttackType.DROPPER: "dropper",
+}
+
+Object = dict[str, Any]
+
+
+def bundle(patterns: Iterable[AttackPattern], producer: Producer) -> Iterator[str]:
+    """The text, piece by piece."""
+    yield '{"type":"bundle","objects":[\n'
+    digest, between = hashlib.sha256(), ""
+    for each in objects(patterns, producer):
+        text = json.dumps(each, separators=(",", ":"), allow_nan=False)
+        digest.update(text.encode())
+        yield between + text
+        between = ",\n"
+    yield f'\n],"id":"bundle--{producer.id("bundle", digest.hexdigest())}"}}\n'
+
+
+def objects(patterns: Iterable[AttackPattern], producer: Producer) -> Iterator[Object]:
+    """What is in the bundle, the referred to before what refers to it."""
+    said: dict[str, None] = {}
+    identity = _object("identity", producer.id("identity"), SAID_US)
+    yield identity | {"name": f"{PRODUCT} {producer.instance}", "identity_class": "system"}
+    for pattern in patterns:
+        for each in _of(pattern, producer, identity["id"]):
+            if each["id"] not in said:
+                yield each
+            said.pop(each["id"], None)
+            said[each["id"]] = None
+        while len(said) > REMEMBERED:
+            del said[next(iter(said))]
+
+
+def _of(pattern: AttackPattern, producer: Producer, by: str) -> Iterator[Object]:
+    said = result(pattern)
+    file = _file(pattern.artifact.sha256)
+    techniques = [_technique(id_, producer) for id_ in pattern.attack.techniques]
+    analysis = _analysis(pattern, said, file["id"], producer, by)
+    yield from (file, *techniques, analysis)
+    if said is not Result.MALICIOUS:
+        for technique in techniques:
+            yield _relationship(analysis, "related-to", technique, producer)
+        return
+    malware = _object("malware", producer.id("malware", pattern.session), pattern.ended_us) | {
+        "created_by_ref": by,
+        "name": pattern.artifact.sha256,
+        "is_family": False,
+        "malware_types": [MALWARE_TYPES.get(pattern.attack.kind, "unknown")],
+        "sample_refs": [file["id"]],
+        "first_seen": _time(pattern.started_us),
+        "last_seen": _time(pattern.ended_us),
+        **_sure(pattern, said),
+    }
+    indicator = _object("indicator", producer.id("indicator", pattern.session), pattern.ended_us) | {
+        "created_by_ref": by,
+        "name": pattern.artifact.sha256,
+        "indicator_types": ["malicious-activity"],
+        "pattern": f"[file:hashes.'SHA-256' = '{pattern.artifact.sha256}']",
+        "pattern_type": "stix",
+        "pattern_version": "2.1",
+        "valid_from": _time(pattern.decided_us),
+        **_sure(pattern, said),
+    }
+    yield from (malware, indicator)
+    yield _relationship(analysis, "dynamic-analysis-of", malware, producer)
+    yield _relationship(indicator, "indicates", malware, producer) | _sure(pattern, said)
+    for technique in techniques:
+        yield _relationship(malware, "uses", technique, producer)
+
+
+def _analysis(pattern: AttackPattern, said: Result, file: str, producer: Producer, by: str) -> Object:
+    made = _object("malware-analysis", producer.id("analysis", pattern.session, said), pattern.ended_us)
+    return made | {
+        "created_by_ref": by,
+        "product": PRODUCT,
+        "version": producer.version,
+        "analysis_engine_version": pattern.policy,
+        "analysis_definition_version": pattern.schema,
+        "analysis_started": _time(pattern.started_us),
+        "analysis_ended": _time(pattern.ended_us),
+        "result": said,
+        "result_name": pattern.attack.kind,
+        "sample_ref": file,
+        "external_references": [{"source_name": f"{PRODUCT} session", "external_id": str(pattern.session)}],
+        **_sure(pattern, said),
+    }
+
+
+def _file(sha256: str) -> Object:
+    hashes = {"SHA-256": sha256}
+    named = json.dumps({"hashes": hashes}, separators=(",", ":"))
+    return {"type": "file", "spec_version": "2.1", "id": f"file--{uuid5(_SCO, named)}", "hashes": hashes}
+
+
+def _technique(id_: str, producer: Producer) -> Object:
+    known = TECHNIQUES.get(id_)
+    url = f"https://attack.mitre.org/techniques/{id_.replace('.', '/')}/"
+    return _object("attack-pattern", producer.id("technique", id_), SAID_US) | {
+        "name": known.name if known else id_,
+        "external_references": [{"source_name": "mitre-attack", "external_id": id_, "url": url}],
+    }
+
+
+def _relationship(source: Object, kind: str, target: Object, producer: Producer) -> Object:
+    made = _object("relationship", producer.id(kind, source["id"], target["id"]), 0)
+    return made | {
+        "created": source["created"],
+        "modified": source["modified"],
+        "relationship_type": kind,
+        "source_ref": source["id"],
+        "target_ref": target["id"],
+    }
+
+
+def _sure(pattern: AttackPattern, said: Result) -> Object:
+    match said:
+        case Result.MALICIOUS | Result.SUSPICIOUS:
+            return {"confidence": percent(pattern)}
+        case Result.BENIGN:
+            return {"confidence": 100 - percent(pattern)}
+        case Result.UNKNOWN:
+            return {}
+
+
+def _object(kind: str, id_: UUID, at_us: int) -> Object:
+    return {
+        "type": kind,
+        "spec_version": "2.1",
+        "id": f"{kind}--{id_}",
+        "created": _time(at_us),
+        "modified": _time(at_us),
+    }
+
+
+def _time(at_us: int) -> str:
+    """To the millisecond, as STIX has ``created`` and ``modified``."""
+    return instant(at_us)[:-4] + "Z"
