@@ -1,5 +1,6 @@
 """Patterns of every kind."""
 
+from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ NAMES = st.text(min_size=1, max_size=30) | st.sampled_from(
 MOMENTS = st.integers(1_600_000_000_000_000, 2_000_000_000_000_000)
 
 
-def pattern(number: int = 0, **changed: object) -> AttackPattern:
+def pattern(number: int = 0, **changed: Any) -> AttackPattern:
     """A ransomware's session; another one for another number."""
     plain = AttackPattern(
         session=SessionId(UUID(int=number + 1)),

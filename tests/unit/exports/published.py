@@ -11,7 +11,8 @@ from drlactors.exports.ocsf.schema import VERSION
 
 @cache
 def published() -> dict[str, Any]:
-    return get_ocsf_schema(VERSION)
+    schema: dict[str, Any] = get_ocsf_schema(VERSION)
+    return schema
 
 
 @cache

@@ -39,7 +39,7 @@ def test_each_kind_of_pattern_is_sound(kind, truth):
 
 
 def test_all_that_is_referred_to_stands_before():
-    known = set()
+    known: set[str] = set()
     for each in objects([pattern(), pattern(1, truth=Truth.BENIGN), pattern(2, truth=None)], PRODUCER):
         refers = {value for name, value in each.items() if name.endswith("_ref")} | set(each.get("sample_refs", ()))
         assert refers <= known

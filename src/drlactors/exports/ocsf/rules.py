@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from drlactors.exports.ocsf.schema import CLASSES, EVENT, OBJECTS, VERSION, Attribute, EventClass, Values
 
@@ -13,7 +13,7 @@ OTHER = 99
 _HASH = re.compile(r"[0-9a-fA-F]+")
 
 
-def _whole(value: Any) -> bool:
+def _whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -35,8 +35,8 @@ TYPES: Mapping[str, Callable[[Any], bool]] = {
 def faults(event: Mapping[str, Any]) -> list[str]:
     """What is wrong with an event, each with the attribute that it is about; empty for one that is sound."""
     class_uid = event.get("class_uid")
-    found = CLASSES.get(class_uid) if isinstance(class_uid, int) else None
-    if found is None or class_uid is None:
+    found = CLASSES.get(class_uid) if _whole(class_uid) else None
+    if class_uid is None or found is None:
         return [f"class_uid: {class_uid} is none of the classes written here"]
     choices = {"class_uid": {class_uid: found.name}, "activity_id": found.activities}
     return [
