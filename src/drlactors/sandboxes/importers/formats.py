@@ -1,10 +1,11 @@
 """The formats that are known, and which of them a file has."""
 
+from drlactors.sandboxes.importers import cape, cuckoo
 from drlactors.sandboxes.importers.report import Format
 from drlactors.sandboxes.importers.source import Source
 
 #: Asked in this order: a format that another one's test would take for its own stands before it.
-FORMATS: tuple[Format, ...] = ()
+FORMATS: tuple[Format, ...] = (cape.FORMAT, cuckoo.FORMAT)
 
 
 def detected(source: Source) -> Format | None:

@@ -38,6 +38,9 @@ class About(NamedTuple):
     kind: str = ""  # of the artifact: "exe", "dll", "elf", "script", ...
     verdict: Outcome | None = None
     because: str = ""  # what the verdict rests on
+    unseen: frozenset[str] = frozenset()  # fields of Telemetry that this kind of report cannot tell: missing, not zero
+    #: False, said before the first call: calls of one process come in any order, only their times say which was first.
+    ordered: bool = True
 
 
 class Process(NamedTuple):
@@ -48,6 +51,7 @@ class Process(NamedTuple):
     name: str = ""
     first_us: int | None = None  # when it was first seen, by the clock of its calls
     target: bool = False  # the analysed program itself, from which the tree descends
+    stand_in: int = 0  # the number, below 0, that its calls bore where they came before its own was known
     in_tree: bool = False  # it is the target, or a descendant
     injected_by: int = 0  # the process that wrote into it, first; 0: none
 
@@ -62,7 +66,7 @@ class Call(NamedTuple):
     times: int = 1  # once, and as often as it was repeated
     deed: Deed = Deed.NONE
     path: str = ""  # of a file it named
-    address: str = ""  # it spoke to, without port
+    address: str = ""  # it spoke to, without port, or a name that stands for one
     bytes_sent: int = 0  # over the network, all repetitions together
     bytes_received: int = 0
     target_pid: int = 0  # the process that it created or wrote into

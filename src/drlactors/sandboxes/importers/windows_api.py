@@ -37,8 +37,9 @@ _WRITE = Row(Deed.WRITE, path=_FILE)
 _DELETE = Row(Deed.DELETE, path=_FILE)
 _NAMES_FILE = Row(path=_FILE)
 _CONNECT = Row(Deed.CONNECT, address=_PEER)
-_SEND = Row(address=_PEER, sent=("retval",))
-_RECEIVE = Row(address=_PEER, received=("retval",))
+_LENGTH = ("Length", "length", "BufferSize", "BufferLength", "buffer_length")
+_SEND = Row(address=_PEER, sent=("retval", "sent", *_LENGTH))
+_RECEIVE = Row(address=_PEER, received=("retval", "received", *_LENGTH))
 _CREATE = Row(Deed.CREATE, path=("ApplicationName", "ImagePathName", "FilePath", "filepath"))
 _REGISTRY = Row(Deed.REGISTRY, path=_KEY)
 _PRIVILEGE = Row(Deed.PRIVILEGE)
@@ -61,6 +62,10 @@ TABLE: dict[str, Row] = {
     "URLDownloadToFile": Row(Deed.CONNECT | Deed.WRITE, path=("FileName", "filepath"), address=_PEER),
     **dict.fromkeys(("send", "sendto"), _SEND),
     **dict.fromkeys(("recv", "recvfrom"), _RECEIVE),
+    **dict.fromkeys(("WSASend", "WSASendTo"), Row(address=_PEER, sent=("NumberOfBytesSent", *_LENGTH))),
+    # What they carry goes through sockets whose functions are logged without a length.
+    "SslEncryptPacket": Row(sent=_LENGTH),
+    "SslDecryptPacket": Row(received=_LENGTH),
     **dict.fromkeys(("WSARecv", "WSARecvFrom"), Row(address=_PEER, received=("NumberOfBytesReceived",))),
     **dict.fromkeys(("InternetWriteFile",), Row(sent=("BytesWritten", "NumberOfBytesToWrite", "length"))),
     **dict.fromkeys(("InternetReadFile",), Row(received=("BytesRead", "NumberOfBytesRead", "length"))),
@@ -73,6 +78,7 @@ TABLE: dict[str, Row] = {
     **dict.fromkeys(("AdjustTokenPrivileges", "NtAdjustPrivilegesToken", "RtlAdjustPrivilege"), _PRIVILEGE),
     **dict.fromkeys(("NtLoadDriver", "ImpersonateLoggedOnUser", "NtSetInformationToken"), _PRIVILEGE),
     "LookupPrivilegeValue": Row(),
+    "NtOpenProcess": Row(),
     **dict.fromkeys(("WriteProcessMemory", "NtWriteVirtualMemory", "NtWow64WriteVirtualMemory64"), _INJECT),
     **dict.fromkeys(("CreateRemoteThread", "CreateRemoteThreadEx", "RtlCreateUserThread", "NtCreateThreadEx"), _INJECT),
     **dict.fromkeys(("NtAllocateVirtualMemory", "NtProtectVirtualMemory"), _INJECT),
@@ -90,6 +96,7 @@ _DISPOSITIONS = frozenset({"13", "64", "0x0000000d", "0x00000040"})
 _CREATED_NEW = frozenset({"1", "0x00000001"})
 _OWN_HANDLES = frozenset({"", "0xffffffff", "0xffffffffffffffff"})
 _DEVICE = re.compile(r"\\(?:Device|\?\?)\\(?!Harddisk|[A-Za-z]:)|^\\\\\.\\", re.IGNORECASE)
+_SOCKET = re.compile(r"\\Device\\Afd", re.IGNORECASE)
 #: A program that opens more processes than this loses the oldest.
 _MOST_HANDLES = 4096
 
@@ -100,6 +107,7 @@ class WindowsApi:
     def __init__(self) -> None:
         self._handles: dict[tuple[int, str], int] = {}
         self._children: dict[int, int] = {}  # process: the one that created it
+        self._announced: set[tuple[int, str]] = set()  # creations that the kernel's function has said
 
     def call(self, pid: int, name: str, at_us: int, ok: bool, times: int, arguments: Arguments) -> Call:
         """``arguments`` may hold ``retval``, what the function returned."""
@@ -114,11 +122,17 @@ class WindowsApi:
             if not self._into_another(name, pid, handle, target, arguments):
                 deed, target = Deed.NONE, 0
         elif deed & Deed.CREATE or name == "NtOpenProcess":
-            self._remember(pid, _first(arguments, _PROCESS_HANDLES), target, created=bool(deed & Deed.CREATE), ok=ok)
+            handle = _first(arguments, _PROCESS_HANDLES)
+            self._remember(pid, handle, target, created=bool(deed & Deed.CREATE), ok=ok)
+            if deed & Deed.CREATE and ok and self._said(name, (pid, handle)):
+                deed = Deed.NONE
         else:
             deed |= _by_arguments(name, arguments)
         path = _first(arguments, row.path or (_KEY if deed & Deed.REGISTRY else ()))
+        sent, received = row.sent, row.received
         if _DEVICE.search(path):
+            if _SOCKET.match(path):
+                sent, received = (_LENGTH, ()) if deed & Deed.WRITE else ((), _LENGTH)
             deed, path = deed & ~(Deed.READ | Deed.WRITE | Deed.DELETE), ""
         return Call(
             at_us=at_us,
@@ -129,9 +143,9 @@ class WindowsApi:
             deed=deed,
             path=path,
             address=_address(_first(arguments, row.address)),
-            bytes_sent=_bytes(arguments, row.sent, times) if ok else 0,
-            bytes_received=_bytes(arguments, row.received, times) if ok else 0,
-            target_pid=target if deed & (Deed.CREATE | Deed.INJECT) else 0,
+            bytes_sent=_bytes(arguments, sent, times) if ok else 0,
+            bytes_received=_bytes(arguments, received, times) if ok else 0,
+            target_pid=target if (deed or row.deed) & (Deed.CREATE | Deed.INJECT) else 0,
         )
 
     def _remember(self, pid: int, handle: str, target: int, *, created: bool, ok: bool) -> None:
@@ -144,6 +158,17 @@ class WindowsApi:
             if len(self._children) >= _MOST_HANDLES:
                 del self._children[next(iter(self._children))]
             self._children[target] = pid
+
+    def _said(self, name: str, creation: tuple[int, str]) -> bool:
+        """Whether this is a creation's second call: the kernel's function is logged first, the one around it after."""
+        if name.startswith("Nt"):
+            if len(self._announced) < _MOST_HANDLES:
+                self._announced.add(creation)
+            return False
+        if creation in self._announced:
+            self._announced.discard(creation)
+            return True
+        return False
 
     def _into_another(self, name: str, pid: int, handle: str, target: int, arguments: Arguments) -> bool:
         if target == pid or (not target and handle in _OWN_HANDLES):
