@@ -17,11 +17,12 @@ PROGRAM = """
 import json, sys
 before = set(sys.modules)
 import drlactors.sandboxes.sdk, drlactors.sandboxes.grpc_link, drlactors.bus.nats_link
+import drlactors.sandboxes.cape.follower
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
-def test_importing_the_sdk_and_both_links_needs_only_what_the_extra_brings():
+def test_importing_the_sdk_both_links_and_what_follows_cape_needs_only_what_the_extra_brings():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
     strangers = {

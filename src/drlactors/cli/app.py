@@ -27,6 +27,7 @@ GROUPS = {
             "run": "drlactors.cli.running:run",
             "watch": "drlactors.cli.running:watch",
             "record": "drlactors.cli.record:record",
+            "cape": "drlactors.cli.cape:cape",
         },
     ),
     "policy": (

@@ -68,3 +68,15 @@ class BrokenRecording(SandboxError):
 
 class RecordingsMissing(SandboxError):
     """There are no recordings here."""
+
+
+class BadNote(SandboxError):
+    """This note of CAPE's is not as its module writes it."""
+
+
+class CapeUnreachable(SandboxError):
+    """CAPE's API does not answer."""
+
+
+class CapeRefused(SandboxError):
+    """CAPE's API declines this."""
