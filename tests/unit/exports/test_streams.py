@@ -56,7 +56,7 @@ def test_memory_does_not_grow_with_what_is_exported(render, monkeypatch):
         return peak
 
     peak_bytes(50)  # what is made once
-    assert peak_bytes(1_000) < peak_bytes(200) + 50_000
+    assert peak_bytes(1_000) < peak_bytes(200) + 300_000  # the texts alone are 700,000 more; garbage comes and goes
 
 
 def test_what_was_done_stands_behind_the_finding():
