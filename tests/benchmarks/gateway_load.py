@@ -39,7 +39,7 @@ class GrpcStream:
 
     def __init__(self, address: str) -> None:
         self._channel = grpc.aio.insecure_channel(address, (("grpc.use_local_subchannel_pool", 1),))
-        self._call = gateway_pb2_grpc.GatewayStub(self._channel).Converse()  # type: ignore[no-untyped-call]
+        self._call = gateway_pb2_grpc.GatewayStub(self._channel).Converse()
         self._told: dict[int, Told] = {}
         self._number = 0
         self._reading = asyncio.create_task(self._read())

@@ -50,7 +50,11 @@ GROUPS = {
     ),
     "episodes": (
         "What artifacts were found to be, and a person's word on it.",
-        {"list": "drlactors.cli.episodes:list_", "correct": "drlactors.cli.episodes:correct"},
+        {
+            "list": "drlactors.cli.episodes:list_",
+            "statistics": "drlactors.cli.episodes:statistics",
+            "correct": "drlactors.cli.episodes:correct",
+        },
     ),
     "reviews": (
         "The questions that wait for a person, and the answers.",

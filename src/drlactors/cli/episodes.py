@@ -8,6 +8,7 @@ from uuid import UUID
 from drlactors.cli.listing import print_rows
 
 if TYPE_CHECKING:
+    from drlactors.cli.tally import Way
     from drlactors.ports.log import EventLog
 
 
@@ -113,12 +114,61 @@ def list_(
         print_rows(columns, _newest(log, limit), as_json=as_json, cells=lambda row: (*row[:-1], " ".join(row[-1])))
 
 
-def _newest(log: "EventLog", limit: int) -> Iterator[tuple[Any, ...]]:
-    from drlactors.cli.log import newest_streams
-    from drlactors.domain.episode import DECIDER, StageEntered
-    from drlactors.ports.log import Category
+def statistics(
+    *,
+    hours: float = 0.0,
+    limit: int = 100_000,
+    as_json: bool = False,
+    config: tuple[Path, ...] = (),
+    data_dir: Path | None = None,
+) -> None:
+    """Count episodes: what they came to, why some are partial, what stage 1 missed, how long a verdict took.
 
-    for stream in newest_streams(log, Category.EPISODE, limit):
+    Examples
+    --------
+    drlactors episodes statistics
+    drlactors episodes statistics --hours 24 --json
+
+    Parameters
+    ----------
+    hours
+        Those that began in the last hours only; 0 for all.
+    limit
+        The newest so many at most.
+    as_json
+        One JSON object a line.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from drlactors.cli.tally import tally
+    from drlactors.wiring import SystemClock, reading
+
+    with reading(config, data_dir) as (log, _):
+        since_us = SystemClock().now_us() - round(hours * 3.6e9) if hours else 0
+        print_rows(("what", "count"), tally(_ways(log, limit, since_us)), as_json=as_json)
+
+
+def _ways(log: "EventLog", limit: int, since_us: int) -> "Iterator[Way]":
+    from drlactors.cli.tally import Way
+    from drlactors.domain.episode import EpisodeCompleted
+
+    for stream in log.newest_episodes(limit):
+        entries = list(log.stream(stream))
+        if entries[0].at_us < since_us:
+            return
+        decided = [
+            entry.at_us for entry in entries if any(isinstance(event, EpisodeCompleted) for event in entry.events)
+        ]
+        events = tuple(event for entry in entries for event in entry.of_episode)
+        yield Way(events, entries[0].at_us, decided[-1] if decided else None)
+
+
+def _newest(log: "EventLog", limit: int) -> Iterator[tuple[Any, ...]]:
+    from drlactors.domain.episode import DECIDER, StageEntered
+
+    for stream in log.newest_episodes(limit):
         events = [event for entry in log.stream(stream) for event in entry.of_episode]
         state = DECIDER.fold(events)
         entered = [event for event in events if isinstance(event, StageEntered)]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 if TYPE_CHECKING:
     from drlactors.sandboxes.analysis import Terms
@@ -22,7 +23,7 @@ def run(
     env: tuple[str, ...] = (),
     output: Path | None = None,
     uncontained: bool = False,
-    stage: int = 1,
+    continues: UUID | None = None,
     window_ms: int = 250,
     horizon_s: float = 60.0,
     review_s: float = 3600.0,
@@ -47,6 +48,7 @@ def run(
     --------
     drlactors sandbox run -- ./sample --its-option
     drlactors sandbox run --artifact sample.py --reach 127.0.0.1:8080 -- python3 sample.py
+    drlactors sandbox run --continues 5b0e... -- ./sample
     drlactors sandbox run --uncontained -- tar czf /tmp/a.tgz /usr/share/doc
 
     Parameters
@@ -67,8 +69,8 @@ def run(
         A file for what it prints; without it, that is thrown away.
     uncontained
         Without walls, with all your rights, in the current folder, on your terminal: for programs that you trust.
-    stage
-        1 or 2.
+    continues
+        The episode of which this is stage 2: the run that was stage 1 said its id. Without it, an episode begins.
     window_ms
         The length of a window.
     horizon_s
@@ -85,7 +87,6 @@ def run(
         As for up. The quarantine is in it.
     """
     from datetime import UTC, datetime
-    from uuid import uuid4
 
     from rich.console import Console
 
@@ -110,7 +111,7 @@ def run(
             Specimen.of(command, artifact),
             replace(terms, output=printed),
             lambda: datetime.now(UTC),
-            continues=EpisodeId(uuid4()) if stage == 2 else None,
+            continues=EpisodeId(continues) if continues else None,
         ).run()
     console.print(f"session {found.session} of episode {found.episode}", soft_wrap=True)
     console.print(f"{found.outcome}: {found.detail}", soft_wrap=True)

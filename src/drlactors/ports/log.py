@@ -169,6 +169,10 @@ class EventLog(Protocol):
         """The episodes that have no verdict, each with when its last entry was decided (us)."""
         ...
 
+    def newest_episodes(self, limit: int) -> list[Stream]:
+        """The episodes that began last, the newest first."""
+        ...
+
     def open_reviews(self) -> list[Stream]:
         """The reviews that were opened and not closed, in no order."""
         ...

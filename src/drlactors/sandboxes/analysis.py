@@ -14,6 +14,7 @@ from drlactors.codec.sandbox import Instruction
 from drlactors.domain.action import Action
 from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.domain.session import Artifact, EndReason, Outcome
+from drlactors.domain.telemetry import Window
 from drlactors.sandboxes.decoys import Decoys
 from drlactors.sandboxes.errors import NotStartedInside, ProgramNotStarted
 from drlactors.sandboxes.hold import Execution
@@ -21,7 +22,7 @@ from drlactors.sandboxes.launch import Confines, find
 from drlactors.sandboxes.linux import WINDOW_MS, Ended, LinuxSandbox
 from drlactors.sandboxes.quarantine import Quarantine
 from drlactors.sandboxes.sandbox import Sandbox
-from drlactors.sandboxes.scratch import prepare
+from drlactors.sandboxes.scratch import called, prepare
 from drlactors.sandboxes.session import Session
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -129,7 +130,7 @@ class Analysis:
                 return self._failed(str(refused), decoys)
             with program:
                 session = self._begin(program)
-                self._stream(program, session)
+                self._stream(program, session, str(folder) if confined else "")
                 return self._conclude(program, session, decoys)
 
     def _confines(self) -> Confines | None:
@@ -151,10 +152,10 @@ class Analysis:
         )
         return self.session
 
-    def _stream(self, program: LinuxSandbox, session: Session) -> None:
+    def _stream(self, program: LinuxSandbox, session: Session, home: str) -> None:
         ran_ms = paused_ms = 0
         for window in program.windows():
-            session.send([window])
+            session.send([_at_home(window, home) if home else window])
             self.windows += 1
             if program.paused:
                 paused_ms += window.window_ms
@@ -201,6 +202,12 @@ class Analysis:
             session=session.id, episode=session.episode, outcome=Outcome.FAILED, stopped=None, ended=None,
             detail=why, decoys=len(decoys), decoys_lost=0,
         )  # fmt: skip
+
+
+def _at_home(window: Window, home: str) -> Window:
+    """As the policy has learned it: its home lies below /tmp, where much of what hides does."""
+    paths = tuple(called(path, home) for path in window.telemetry.accessed_paths or ())
+    return window._replace(telemetry=window.telemetry._replace(accessed_paths=paths))
 
 
 @contextmanager

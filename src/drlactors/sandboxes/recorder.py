@@ -16,11 +16,9 @@ from drlactors.domain.telemetry import Window
 from drlactors.sandboxes.linux import WINDOW_MS, LinuxSandbox
 from drlactors.sandboxes.plan import STAGE_1_MS, STAGE_2_MS, Artifact
 from drlactors.sandboxes.recording import Recorded, Recording
-from drlactors.sandboxes.scratch import prepare
+from drlactors.sandboxes.scratch import called, prepare
 from drlactors.sandboxes.service import Service
 
-#: What the scratch home is called in the recordings.
-HOME = "/home/user"
 #: Folders that every Linux has (the Filesystem Hierarchy Standard); others belong to one machine.
 EVERYWHERE = frozenset(
     {"bin", "dev", "etc", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "tmp", "usr", "var"}
@@ -143,7 +141,7 @@ def _neutral(window: Window, home: Path) -> Window:
 
 def _neutral_path(path: str, home: str) -> str | None:
     if path == home or path.startswith(f"{home}/"):
-        return HOME + path[len(home) :]
+        return called(path, home)
     if path.startswith("/sys/fs/cgroup/"):
         parts = path.split("/")
         return "/".join((*parts[:5], parts[-1])) if len(parts) > 6 else path

@@ -1,4 +1,4 @@
-"""The scratch home that every recorded program gets: the same kind of files for ordinary programs and for others."""
+"""The scratch home that a program in a sandbox gets: the same kind of files for ordinary programs and for others."""
 
 import sqlite3
 import subprocess
@@ -14,6 +14,13 @@ pocket policy powder profit record report result review ribbon school screen sea
 sister sketch spring square status stream summer supply switch table target ticket tunnel update valley vendor violin
 volume window winter writer yellow
 """.split()  # noqa: SIM905  (ninety words are easier to read as text)
+
+#: What a program's home is called in what is seen of it, wherever it is: where homes lie says nothing about a program.
+HOME = "/home/user"
+
+
+def called(path: str, home: str) -> str:
+    return HOME + path[len(home) :] if path == home or path.startswith(f"{home}/") else path
 
 
 def prepare(home: Path, seed: int) -> None:

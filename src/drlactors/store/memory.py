@@ -67,6 +67,10 @@ class MemoryRecorder(POPOProcessRecorder):
     def open_episodes(self) -> list[UUID]:
         return self._begun(ENTERED, lambda topic: COMPLETED in topic)
 
+    def newest_episodes(self, limit: int) -> list[UUID]:
+        begun = [row for row in self._stored_events if row.topic.startswith(ENTERED) and row.originator_version == 1]
+        return [stream_of(row) for row in reversed(begun)][:limit]
+
     def open_reviews(self) -> list[UUID]:
         return self._begun(OPENED, lambda topic: topic.startswith(CLOSED))
 

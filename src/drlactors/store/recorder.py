@@ -86,6 +86,10 @@ _TURNS = (
     f"AND (NOT ({_begin_with(ANSWERS)}) OR EXISTS (SELECT FROM {_TABLE} WHERE originator_id = turn.originator_id "
     f"AND ({_begin_with(OVER)}))) ORDER BY notification_id LIMIT %b"
 ).encode()
+_NEWEST_EPISODES = (
+    f"SELECT originator_id FROM {_TABLE} WHERE starts_with(topic, '{ENTERED}') AND originator_version = 1 "
+    "ORDER BY notification_id DESC LIMIT %b"
+).encode()
 _HEAD = f"SELECT coalesce(max(notification_id), 0) FROM {_TABLE}".encode()
 _READER = f"SELECT notification_id FROM {SCHEMA}.notification_tracking WHERE application_name = %s".encode()
 _SAVE_SNAPSHOT = (
@@ -160,6 +164,9 @@ class CopyRecorder(PostgresProcessRecorder):
     def open_episodes(self) -> list[UUID]:
         return self._streams(_OPEN_EPISODES)
 
+    def newest_episodes(self, limit: int) -> list[UUID]:
+        return self._streams(_NEWEST_EPISODES, (limit,))
+
     def open_reviews(self) -> list[UUID]:
         return self._streams(_OPEN_REVIEWS)
 
@@ -185,9 +192,9 @@ class CopyRecorder(PostgresProcessRecorder):
     def close(self) -> None:
         self._connections.close()
 
-    def _streams(self, query: bytes) -> list[UUID]:
+    def _streams(self, query: bytes, parameters: Iterable[object] = ()) -> list[UUID]:
         with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-            return [stream for (stream,) in cursor.execute(query, binary=True)]
+            return [stream for (stream,) in cursor.execute(query, tuple(parameters), binary=True)]
 
     def _select(self, query: bytes, parameters: Iterable[object]) -> list[Notification]:
         with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:

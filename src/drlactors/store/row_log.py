@@ -91,6 +91,9 @@ class RowLog:
     def open_episodes(self) -> dict[Stream, int]:
         return self._last(Category.EPISODE, self._reach(self._rows.open_episodes))
 
+    def newest_episodes(self, limit: int) -> list[Stream]:
+        return [Stream(Category.EPISODE, found) for found in self._reach(lambda: self._rows.newest_episodes(limit))]
+
     def open_reviews(self) -> list[Stream]:
         return [Stream(Category.REVIEW, found) for found in self._reach(self._rows.open_reviews)]
 

@@ -67,6 +67,10 @@ class Rows(Protocol):
         """The streams that hold a row that begins with ``ENTERED`` and none with ``COMPLETED`` in it."""
         ...
 
+    def newest_episodes(self, limit: int) -> list[UUID]:
+        """The streams that begin with ``ENTERED``, the newest first."""
+        ...
+
     def open_reviews(self) -> list[UUID]:
         """The streams that hold a row of ``OPENED`` and none of ``CLOSED``."""
         ...

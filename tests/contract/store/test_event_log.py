@@ -201,6 +201,7 @@ def test_open_episodes_are_those_without_a_verdict(log: EventLog) -> None:
     log.append([Append(stream, 1, (second,), AT_US + 9, "start") for stream in (decided, running)])
     log.append([Append(decided, 2, over, AT_US + 9, "end")])
     assert log.open_episodes() == {waiting: AT_US + 7, running: AT_US + 9}
+    assert log.newest_episodes(3) == [at_once, running, decided]
 
 
 def test_open_reviews_are_those_that_were_opened_and_not_closed(log: EventLog) -> None:

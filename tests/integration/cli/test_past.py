@@ -158,3 +158,22 @@ def test_the_past_is_the_archive_and_the_log_behind_it(drlactors: Said, log: Pos
     assert labels(then).malicious.tolist() == labels(before).malicious.tolist()
     assert labels(before).malicious[:2].tolist() == [True, True]
     assert labels(after).malicious[:2].tolist() == [False, False]
+
+
+def test_episodes_are_counted_by_what_they_came_to(drlactors: Said) -> None:
+    correct(drlactors)
+    _, told, _ = drlactors("episodes", "statistics", "--json")
+    counts = {row["what"]: row["count"] for row in map(json.loads, told.splitlines())}
+    _, listed, _ = drlactors("episodes", "list", "--json", "--limit", "1000")
+    rows = [json.loads(line) for line in listed.splitlines()]
+    for name, verdict in (("without a verdict", ""), *((verdict, verdict) for verdict in Verdict)):
+        assert counts[name] == sum(row["verdict"] == verdict for row in rows)
+    assert counts["episodes"] == len(rows)
+    assert sum(count for name, count in counts.items() if name.startswith("partial, since")) == counts["partial"]
+    assert sum(count for name, count in counts.items() if name.startswith("corrected")) == sum(
+        row["corrected"] != "" for row in rows
+    )
+    assert counts["corrected to benign after malicious"] >= 1
+    assert counts["seconds to the verdict, median"] > 0
+    _, told, _ = drlactors("episodes", "statistics", "--json", "--hours", "1")
+    assert json.loads(told.splitlines()[0]) == {"what": "episodes", "count": 0}

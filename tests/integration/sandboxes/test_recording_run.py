@@ -4,7 +4,8 @@ import datetime
 from pathlib import Path
 
 from drlactors.sandboxes.plan import STAGE_1_MS, Artifact, artifacts
-from drlactors.sandboxes.recorder import HOME, missing, record, run_once
+from drlactors.sandboxes.recorder import missing, record, run_once
+from drlactors.sandboxes.scratch import HOME
 from drlactors.sandboxes.service import Service
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
