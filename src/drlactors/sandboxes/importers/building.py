@@ -15,11 +15,10 @@ Nothing is left out because of who called: ``Traced`` and ``Built.outside`` say 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import NamedTuple
 
-from drlactors.domain.telemetry import MAX_CHARACTERS, MAX_COUNT, MAX_ENTRIES, Telemetry, Window
+from drlactors.domain.telemetry import Window
+from drlactors.sandboxes.importers.fold import Fold, cleaned, telemetry_of, together
 from drlactors.sandboxes.importers.report import About, Call, Deed, Item, Part, Passed, Process, Seen
 from drlactors.sandboxes.importers.source import Unreadable
 
@@ -31,8 +30,6 @@ MOST_NAMES = 8192
 MOST_PROCESSES = 10_000
 #: Seconds with activity, of all processes together: what memory holds.
 MOST_FOLDS = 100_000
-_READ, _WRITE, _DELETE, _CONNECT = int(Deed.READ), int(Deed.WRITE), int(Deed.DELETE), int(Deed.CONNECT)
-_CREATE, _REGISTRY, _PRIVILEGE, _INJECT = int(Deed.CREATE), int(Deed.REGISTRY), int(Deed.PRIVILEGE), int(Deed.INJECT)
 
 
 class Traced(NamedTuple):
@@ -73,50 +70,6 @@ def build(items: Iterable[Item], *, window_ms: int = WINDOW_MS) -> Iterator[Buil
     yield run.built()
 
 
-class _Fold:
-    """What one process did in one window."""
-
-    __slots__ = (
-        "addresses", "calls", "children", "connections", "deletes", "injected", "paths",
-        "privilege", "reads", "received", "registry", "sent", "types", "writes",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.calls = self.reads = self.writes = self.deletes = self.connections = self.children = 0
-        self.sent = self.received = 0
-        self.types: dict[str, int] = {}
-        self.paths: dict[str, None] = {}
-        self.addresses: dict[str, None] = {}
-        self.registry = self.privilege = False
-        self.injected: set[int] = set()  # the processes that it wrote into
-
-    def act(self, call: Call) -> None:
-        deed, times = int(call.deed), call.times  # flags cost a microsecond each
-        if call.ok:
-            if deed & _READ:
-                self.reads += times
-            if deed & _WRITE:
-                self.writes += times
-            if deed & _DELETE:
-                self.deletes += times
-            if deed & _CREATE:
-                self.children += times
-            if deed & _REGISTRY:
-                self.registry = True
-            if deed & _INJECT and len(self.injected) < MAX_ENTRIES:
-                self.injected.add(call.target_pid)
-            self.sent += call.bytes_sent
-            self.received += call.bytes_received
-            if call.path and len(self.paths) < MAX_ENTRIES:
-                self.paths[_clean(call.path)] = None
-        if deed & _CONNECT:  # answered or not
-            self.connections += times
-        if deed & _PRIVILEGE:
-            self.privilege = True
-        if call.address and len(self.addresses) < MAX_ENTRIES and _is_address(call.address):
-            self.addresses[call.address] = None
-
-
 class _Track:
     """One process as its calls come."""
 
@@ -128,9 +81,9 @@ class _Track:
         self.first_us: int | None = None  # of its first call
         self.last_us = 0
         self.shift_us = 0
-        self.folds: dict[int, _Fold] = {}
+        self.folds: dict[int, Fold] = {}
         self.bucket: int | None = None
-        self.fold = _Fold()
+        self.fold = Fold()
 
 
 class _Run:
@@ -212,28 +165,28 @@ class _Run:
             stood_in.known = there.known
         elif there is not None:  # the number was given to another process again
             for bucket, fold in stood_in.folds.items():
-                there.folds[bucket] = _together([there.folds[bucket], fold]) if bucket in there.folds else fold
+                there.folds[bucket] = together([there.folds[bucket], fold]) if bucket in there.folds else fold
             there.bucket = None
             stood_in = there
         else:
             stood_in.known = Process(process.pid)
         self._tracks[process.pid] = stood_in
 
-    def _fold(self, track: _Track, bucket: int) -> _Fold:
+    def _fold(self, track: _Track, bucket: int) -> Fold:
         track.bucket = bucket
         fold = track.folds.get(bucket)
         if fold is None:
             self._folds += 1
             if self._folds > MOST_FOLDS:
                 raise Unreadable("the calls", f"processes were active in more than {MOST_FOLDS:,} windows")
-            fold = track.folds[bucket] = _Fold()
+            fold = track.folds[bucket] = Fold()
         track.fold = fold
         return fold
 
     def _name(self, name: str) -> str:
         if len(self._names) >= MOST_NAMES:
             raise Unreadable("the calls", f"more than {MOST_NAMES:,} names of functions")
-        self._names[name] = clean = _clean(name) or "?"
+        self._names[name] = clean = cleaned(name) or "?"
         return clean
 
     def _reach(self, call: Call, at_us: int) -> None:
@@ -255,7 +208,7 @@ class _Run:
         shifts = {pid: self._shift(track) for pid, track in self._tracks.items()}
         processes = self._processes()
         own = _own(processes.values())
-        by_window: dict[int, list[tuple[int, _Fold]]] = {}
+        by_window: dict[int, list[tuple[int, Fold]]] = {}
         for pid, track in self._tracks.items():
             for bucket, fold in track.folds.items():
                 fold.injected.discard(pid)
@@ -271,7 +224,7 @@ class _Run:
         for seq, at in enumerate(range(first, last + 1)):
             folds = by_window.get(at, [])
             outside.append(sum(fold.calls for pid, fold in folds if pid not in own))
-            telemetry = _telemetry(_together([fold for _, fold in folds]), self._about.unseen)
+            telemetry = telemetry_of(together([fold for _, fold in folds]), self._about.unseen)
             windows.append(Window(seq, self._window_ms, started_us + (seq + 1) * self._window_us, telemetry))
         if self._seen and not windows:
             windows = [Window(seq, self._window_ms, at_us, seen) for seq, (at_us, seen) in enumerate(self._seen)]
@@ -316,7 +269,7 @@ class _Run:
             in_tree = above is not None and above.target
             _, by = self._injected.get(pid, (0, 0))
             by = own.get(by, by)
-            found[pid] = process._replace(name=_clean(process.name), in_tree=in_tree, injected_by=by * (by != pid))
+            found[pid] = process._replace(name=cleaned(process.name), in_tree=in_tree, injected_by=by * (by != pid))
         return found
 
 
@@ -337,59 +290,3 @@ def _merged(old: Process, new: Process) -> Process:
         new.first_us if new.first_us is not None else old.first_us,
         new.target or old.target,
     )
-
-
-def _together(folds: list[_Fold]) -> _Fold:
-    if len(folds) == 1:
-        return folds[0]
-    one = _Fold()
-    for fold in folds:
-        for name in ("calls", "reads", "writes", "deletes", "connections", "children", "sent", "received"):
-            setattr(one, name, getattr(one, name) + getattr(fold, name))
-        for name, number in fold.types.items():
-            one.types[name] = one.types.get(name, 0) + number
-        one.paths |= fold.paths
-        one.addresses |= fold.addresses
-        one.injected |= fold.injected
-        one.registry |= fold.registry
-        one.privilege |= fold.privilege
-    return one
-
-
-def _telemetry(fold: _Fold, unseen: frozenset[str]) -> Telemetry:
-    telemetry = Telemetry(
-        syscall_count=_count(fold.calls),
-        syscall_types=tuple(sorted(fold.types, key=lambda name: (-fold.types[name], name))[:MAX_ENTRIES]),
-        file_read_count=_count(fold.reads),
-        file_write_count=_count(fold.writes),
-        file_delete_count=_count(fold.deletes),
-        accessed_paths=tuple(fold.paths)[:MAX_ENTRIES],
-        network_connections=_count(fold.connections),
-        bytes_sent=_count(fold.sent),
-        bytes_received=_count(fold.received),
-        contacted_ips=tuple(fold.addresses)[:MAX_ENTRIES],
-        child_processes=_count(fold.children),
-        registry_modification=fold.registry,
-        privilege_escalation_attempt=fold.privilege,
-        code_injection_detected=bool(fold.injected),
-    )
-    return telemetry._replace(**dict.fromkeys(unseen)) if unseen else telemetry  # type: ignore[arg-type]  # they may be None
-
-
-def _count(number: int) -> int:
-    return min(number, MAX_COUNT)
-
-
-@lru_cache(4096)
-def _is_address(text: str) -> bool:
-    """A name that stands for one is none."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _clean(text: str) -> str:
-    """Cut, and without the halves of characters that no encoding takes."""
-    return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
