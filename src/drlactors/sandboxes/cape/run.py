@@ -13,7 +13,7 @@ from drlactors.sandboxes.cape.kept import Kept
 from drlactors.sandboxes.cape.log import Began
 from drlactors.sandboxes.cape.logs import Logs
 from drlactors.sandboxes.cape.note import EPISODE_TAG, Note
-from drlactors.sandboxes.cape.windows import Fold
+from drlactors.sandboxes.cape.windows import Windows
 from drlactors.sandboxes.errors import CapeRefused, CapeUnreachable
 from drlactors.sandboxes.journal import Done
 from drlactors.sandboxes.sandbox import Sandbox
@@ -69,7 +69,7 @@ class Run:
         self._tell = tell
         self._kept = Kept(note.beside(".windows"))
         self._logs = Logs(note.storage / "logs")
-        self._fold = Fold()
+        self._windows = Windows()
         self._session: Session | None = None
         self._processes = 0
         self._stop = threading.Event()
@@ -103,7 +103,7 @@ class Run:
             if isinstance(record, Began):
                 self._processes += 1
             else:
-                self._fold.add(record)
+                self._windows.add(record)
         return self._processes > 0 and self._logs.bytes > before
 
     def _cut(self) -> None:
@@ -112,7 +112,7 @@ class Run:
         elapsed_ms = (now_us - last.observed_us) // 1000 if last else self._terms.window_ms
         # What a broken log would have said is lost: a number that is left out says so.
         seq = (last.seq + 1 if last else 0) + self._logs.newly_broken()
-        window = Window(seq, min(max(1, elapsed_ms), MAX_WINDOW_MS), now_us, self._fold.close())
+        window = Window(seq, min(max(1, elapsed_ms), MAX_WINDOW_MS), now_us, self._windows.close())
         with self._lock:
             self._kept.cut(window, self._logs.marks)
         self._begin().send([window])
