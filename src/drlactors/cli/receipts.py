@@ -23,7 +23,7 @@ def export(*session: UUID, out: Path = Path(), config: tuple[Path, ...] = (), da
     """Write a receipt of each session: all of its events, in words to be read, each linked to the one before, signed.
 
     A receipt shows for every window what was seen, what was chosen, by which policy and why, with which chance and out
-    of what was permitted, and what the sandbox answered. It is a text file, RECEIPT-<session>.jsonl, with a JSON object
+    of what was permitted, and what the sandbox answered. It is a text file, receipt-<session>.jsonl, with a JSON object
     a line; `drlactors receipts verify` needs nothing but it. A session that goes on has a receipt of what was so far.
 
     It is signed with the key that `receipts.key` names, or with one of the instance's own, which is made for the first

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 
 from drlactors.domain.pattern import AttackPattern
-from drlactors.exports.assessment import result
 from drlactors.exports.plain import instant
 
 Value = str | int | float | None | list[str] | list[float]
@@ -17,22 +16,23 @@ COLUMNS: dict[str, Callable[[AttackPattern], Value]] = {
     "episode": lambda pattern: str(pattern.episode),
     "stage": lambda pattern: pattern.stage,
     "sandbox": lambda pattern: pattern.sandbox,
-    "sha256": lambda pattern: pattern.artifact.sha256,
-    "artifact_kind": lambda pattern: pattern.artifact.kind,
-    "result": result,
-    "confidence": lambda pattern: pattern.confidence,
-    "attack": lambda pattern: pattern.attack.kind,
+    "artifact": lambda pattern: pattern.artifact.sha256,
+    "kind": lambda pattern: pattern.artifact.kind,
+    "type": lambda pattern: pattern.attack.kind,
     "techniques": lambda pattern: list(pattern.attack.techniques),
     "rules": lambda pattern: list(pattern.attack.rules),
-    "window": lambda pattern: pattern.seq,
+    "truth": lambda pattern: pattern.truth,
+    "confidence": lambda pattern: pattern.confidence,
     "action": lambda pattern: pattern.action.name.lower(),
+    "window": lambda pattern: pattern.seq,
     "policy": lambda pattern: pattern.policy,
+    "leaning": lambda pattern: pattern.leaning,
     "reward": lambda pattern: pattern.reward,
+    "schema": lambda pattern: pattern.schema,
+    "features": lambda pattern: list(pattern.features),
     "started": lambda pattern: instant(pattern.started_us),
     "decided": lambda pattern: instant(pattern.decided_us),
     "ended": lambda pattern: instant(pattern.ended_us),
-    "feature_schema": lambda pattern: pattern.schema,
-    "features": lambda pattern: list(pattern.features),
 }
 #: A text that begins so is taken for a formula by programs that show tables; also in their wide forms.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
@@ -41,8 +41,11 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
 def json_lines(patterns: Iterable[AttackPattern]) -> Iterator[str]:
     """An object a line."""
     for pattern in patterns:
-        shown = {name: column(pattern) for name, column in COLUMNS.items()}
-        yield json.dumps(shown, allow_nan=False) + "\n"
+        yield json.dumps(described(pattern), allow_nan=False) + "\n"
+
+
+def described(pattern: AttackPattern) -> dict[str, Value]:
+    return {name: column(pattern) for name, column in COLUMNS.items()}
 
 
 def comma_separated(patterns: Iterable[AttackPattern]) -> Iterator[str]:

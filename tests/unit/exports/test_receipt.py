@@ -1,9 +1,12 @@
 """A receipt shows what a session decided, and says where it does not hold."""
 
+import hashlib
 import json
+from base64 import b64decode
 from datetime import datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from drlactors.exports.examination import compared, examine
 from drlactors.exports.receipt import described
@@ -186,6 +189,18 @@ def test_what_stands_behind_the_end_is_named():
 @pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"\x00" * 10, b'{"receipt":1}\n', b"[" * 100_000 + b"\n"])
 def test_what_is_no_receipt_is_refused(content):
     assert told([content])
+
+
+def test_a_receipt_can_be_checked_by_what_its_page_says_alone():
+    """As ``proto/exports.md`` has it, with nothing of ours."""
+    link = b"drlactors receipt 1"
+    for line in LINES:
+        body, _, rest = line.partition(b',"link":"')
+        link = hashlib.sha256(link + body).hexdigest().encode()
+        assert rest.startswith(link)
+    closing = json.loads(LINES[-1])
+    key = Ed25519PublicKey.from_public_bytes(b64decode(closing["key"]))
+    key.verify(bytes.fromhex(closing["signature"]), b"drlactors receipt, signature 1\n" + link)
 
 
 def test_a_receipt_is_compared_with_the_log():
