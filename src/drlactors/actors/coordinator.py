@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
-from drlactors.actors.messages import Awaited, Committed, Load, Loaded, Stale, Store, Tick, Unloadable
+from drlactors.actors.messages import Awaited, Committed, Left, Load, Loaded, Stale, Store, Tick, Unloadable
 from drlactors.domain import session
 from drlactors.domain.episode import (
     DECIDER,
@@ -211,6 +211,7 @@ class CoordinatorActor(DispatchedActor):
             self._load(episode_id)
         else:
             del self._episodes[episode_id]
+            self._line.writer.tell(Left(Stream(Category.EPISODE, episode_id)))
 
     def _abandon(self, episode_id: EpisodeId, reason: str) -> None:
         self._line.observer.note("episode.unreadable", episode=str(episode_id), why=reason)

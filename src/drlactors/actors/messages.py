@@ -124,6 +124,12 @@ class Remember(NamedTuple):
     state: session.State
 
 
+class Left(NamedTuple):
+    """To the writer: the owner of a stream is gone, and has stored what it had."""
+
+    stream: Stream
+
+
 class Repeat(NamedTuple):
     """To the writer: a sandbox sends windows again that were answered; send it the newest answers again."""
 

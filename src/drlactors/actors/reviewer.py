@@ -8,6 +8,7 @@ from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
 from drlactors.actors.messages import (
     Committed,
+    Left,
     Load,
     Loaded,
     Ordered,
@@ -271,6 +272,7 @@ class ReviewerActor(DispatchedActor):
             self._about[stream].remove(case)
             if not self._about[stream]:
                 del self._about[stream]
+        self._line.writer.tell(Left(Stream(Category.REVIEW, case.review)))
 
 
 def _same(event: episode.Event, command: episode.Correct | None) -> bool:

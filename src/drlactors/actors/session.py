@@ -9,6 +9,7 @@ from drlactors.actors.line import Line
 from drlactors.actors.messages import (
     Arrived,
     Leave,
+    Left,
     Load,
     Loaded,
     Ordered,
@@ -330,4 +331,5 @@ class SessionActor(DispatchedActor):
     def _leave(self) -> None:
         if self._version > self._remembered and not self._state.over:
             self._remember()
+        self._line.writer.tell(Left(self._stream))
         self.stop()

@@ -11,13 +11,15 @@ from drlactors.actors.messages import Arrived, Deliveries, Leave, Ordered, Rebui
 from drlactors.actors.session import Presence, SessionActor
 from drlactors.codec import outbound
 from drlactors.codec.inbound import Malformed, decode
-from drlactors.domain.ids import SessionId
+from drlactors.domain.ids import SessionId, forget_names
 from drlactors.domain.session import Lapse, Start
 from drlactors.ports.bus import Delivery
 from drlactors.ports.log import Stream
 
 #: How often idle and silent sessions are looked for: they have been so for seconds.
 LOOK_EVERY_S = 1.0
+#: So many sessions at least have left before the names of all are given back.
+MOST_GONE = 1024
 
 
 class Ward(NamedTuple):
@@ -41,6 +43,7 @@ class SupervisorActor(DispatchedActor):
         self._failures: dict[int, int] = {}  # by sequence
         self._later: deque[tuple[float, SessionId, Rebuild]] = deque()
         self._warned_s: dict[SessionId, float] = {}
+        self._gone = 0  # sessions that left since the names at hand were given back
         self._looked_s = float("-inf")
         self._patient_until_s = float("-inf")
 
@@ -145,12 +148,16 @@ class SupervisorActor(DispatchedActor):
             del self._heard_s[session]
             if not (session in self._wards and self._wards[session].presence.over):
                 self._wake(session, new=False).ref.tell(Ordered(Lapse(silent_ms=int(silent_s * 1000))))
+        if self._gone >= max(MOST_GONE, len(self._wards)):
+            self._gone = 0
+            forget_names()
         self._line.observer.sessions(len(self._wards), len(self._heard_s))
 
     def _let_sleep(self, session: SessionId, ward: Ward) -> None:
         if self._line.log_away:
             return  # what it has told the writer may yet come back
         del self._wards[session]
+        self._gone += 1
         self._warned_s.pop(session, None)
         if ward.presence.over:
             self._heard_s.pop(session, None)

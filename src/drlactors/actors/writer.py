@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
-from drlactors.actors.messages import Again, Load, Loaded, Remember, Repeat, Stale, Store, Unloadable
+from drlactors.actors.messages import Again, Left, Load, Loaded, Remember, Repeat, Stale, Store, Unloadable
 from drlactors.ports.log import Category, Entry, EventUnreadable, LogError, LogUnreachable, Snapshot, Stream
 
 #: Remembering the marks costs a round trip, which is most of a small commit.
@@ -30,12 +30,16 @@ class WriterActor(DispatchedActor):
     def on_batch(self, messages: list[Any]) -> None:
         stores: list[Store] = []
         loads: list[Load] = []  # last: who reads a stream again stores nothing before it has the answer
+        left: list[Left] = []
         for message in messages:
             if isinstance(message, Store):
                 stores.append(message)
                 continue
             if isinstance(message, Load):
                 loads.append(message)
+                continue
+            if isinstance(message, Left):
+                left.append(message)
                 continue
             self._commit_all(stores)  # what follows has to see what came before it
             stores = []
@@ -45,6 +49,9 @@ class WriterActor(DispatchedActor):
                 case Repeat():
                     self._repeat(message)
         self._commit_all(stores)
+        for gone in left:
+            self._refused.discard(gone.stream)
+            self._line.log.forget(gone.stream)
         self._load_all(loads)
 
     def _commit_all(self, stores: list[Store]) -> None:

@@ -1,15 +1,12 @@
 """The names on the bus, spelled once: subjects and streams under one root."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from uuid import UUID
 
-from drlactors.domain.ids import SessionId, spelled
+from drlactors.domain.ids import SessionId, named, spelled
 from drlactors.ports.bus import Kind
 
 ROOT = "drl.v1"
-#: Sessions whose names are kept at hand: parsing a UUID takes 2 us, looking it up 0.1 us.
-SESSIONS_AT_HAND = 16_384
+_KINDS = {kind.encode(): kind for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +42,8 @@ class Subjects:
 
     def read(self, subject: bytes) -> tuple[Kind, SessionId | None]:
         """Kind and session of a subject that the inbound stream took; no session when it names none."""
-        return kind_and_session(subject[len(self.root) + 1 :])
+        kind, _, session = subject[len(self.root) + 1 :].partition(b".")
+        return _KINDS[kind], named(session.decode(errors="backslashreplace"))
 
     def _stem(self) -> str:
         return self.root.replace(".", "_").upper()  # names of streams hold no dots
-
-
-@lru_cache(len(Kind) * SESSIONS_AT_HAND)
-def kind_and_session(name: bytes) -> tuple[Kind, SessionId | None]:
-    """A session is a UUID in its one canonical spelling: two spellings of it would be two sessions to a sandbox."""
-    kind, _, session = name.decode(errors="backslashreplace").partition(".")
-    try:
-        found = UUID(session)
-    except ValueError:
-        return Kind(kind), None
-    return Kind(kind), SessionId(found) if str(found) == session else None

@@ -1,18 +1,14 @@
 """From what a sandbox says to a message for the bus: as much is looked at as is needed to know where it belongs."""
 
-from functools import lru_cache
 from typing import Any, NamedTuple
-from uuid import UUID
 
-from drlactors.domain.ids import SessionId
+from drlactors.domain.ids import SessionId, named
 from drlactors.gateway.errors import forbidden, invalid
 from drlactors.gateway.intake import Seqs
 from drlactors.ports.bus import Kind
 from drlactors.wire.v1 import episode_pb2, feedback_pb2, telemetry_pb2
 
 Told = telemetry_pb2.Windows | feedback_pb2.Feedback | episode_pb2.Episode
-#: Sessions whose names are kept at hand, as on the bus.
-SESSIONS_AT_HAND = 16_384
 
 
 class Message(NamedTuple):
@@ -59,16 +55,7 @@ def check_sandbox(caller: str, sandbox: str) -> None:
 
 def session(text: str) -> SessionId:
     """A UUID in its one canonical spelling. Raises Declined."""
-    found = _session(text)
+    found = named(text)
     if found is None:
         raise invalid("session_id", "a UUID in small letters is wanted")
     return found
-
-
-@lru_cache(SESSIONS_AT_HAND)
-def _session(text: str) -> SessionId | None:
-    try:
-        found = UUID(text)
-    except ValueError:
-        return None
-    return SessionId(found) if str(found) == text else None

@@ -157,6 +157,10 @@ class EventLog(Protocol):
         """Everything after a position, as it comes."""
         ...
 
+    def forget(self, stream: Stream) -> None:
+        """Nobody writes to it for now: nothing that speeds that up need be kept in memory."""
+        ...
+
     def existing(self, streams: Sequence[Stream]) -> set[Stream]:
         """Those of the streams that hold anything: one question for thousands."""
         ...

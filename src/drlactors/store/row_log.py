@@ -80,6 +80,9 @@ class RowLog:
             self._subscriptions.add(subscription)
         return subscription
 
+    def forget(self, stream: Stream) -> None:
+        self._seams.forget(stream.id)
+
     def existing(self, streams: Sequence[Stream]) -> set[Stream]:
         places = [Place(stream.id, LAST_VERSION) for stream in streams]
         found = {row.originator_id for row in self._reach(lambda: self._rows.holding(places))} if places else set()

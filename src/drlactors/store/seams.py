@@ -21,6 +21,13 @@ class Seams:
     def knows(self, place: Place) -> bool:
         return place.version == 0 or self._newest.get(place.stream) == place.version
 
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    def forget(self, stream: UUID) -> None:
+        with self._lock:
+            self._newest.pop(stream, None)
+
     def add(self, place: Place) -> None:
         with self._lock:
             newest = self._newest.pop(place.stream, 0)
