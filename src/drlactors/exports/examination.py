@@ -60,7 +60,7 @@ def compared(found: Examined, log: Iterable[dict[str, Any]]) -> tuple[list[str],
     ``log``: what ``receipt.described`` says of the session's events there.
     """
     faults, behind, last = [], 0, 0
-    told = {event.get("version"): event for event in found.events}
+    told = {event["version"]: event for event in found.events if isinstance(event.get("version"), int)}
     for last, there in enumerate(log, start=1):
         here = told.pop(there["version"], None)
         if here is None:
@@ -136,7 +136,7 @@ class _Walk:
     def _misfit(self, version: Any, session: Any) -> str:
         """Why an event does not follow from the one before it."""
         if session != self.found.session:
-            return f"it names another session, {session}: it was changed, or belongs to that one's receipt"
+            return f"it names another session, {_quoted(session)}: it was changed, or belongs to that one's receipt"
         if version == self._next or not isinstance(version, int):
             return "it was changed: its link does not hold"
         if version > self._next:
@@ -182,3 +182,8 @@ def _object(text: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _quoted(value: Any) -> str:
+    """What a file says, on one line and without what a terminal would obey."""
+    return json.dumps(value)[:100]
