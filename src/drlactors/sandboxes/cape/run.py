@@ -19,8 +19,8 @@ from drlactors.sandboxes.journal import Done
 from drlactors.sandboxes.sandbox import Sandbox
 from drlactors.sandboxes.session import Session
 
-#: Read for one window: some 30,000 calls, which take about a second. What is more is in the next ones.
-WINDOW_BYTES = 8 << 20
+#: Read for one window: some 20,000 calls, which take less than a second. What is more is in the next ones.
+WINDOW_BYTES = 4 << 20
 #: The longest that a window may say it was: the follower was away.
 MAX_WINDOW_MS = 600_000
 ANSWER_S = 10.0

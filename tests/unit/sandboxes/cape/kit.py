@@ -66,9 +66,11 @@ class Monitor:
         at_ms: int = 0,
         repeated: int = 0,
         ok: bool = True,
+        returned: int = 0,
         **arguments: Argument,
     ) -> bytes:
-        return self._say(name, category, FIRST_INDEX + len(self._explained), at_ms, arguments, repeated, ok)
+        index = FIRST_INDEX + len(self._explained)
+        return self._say(name, category, index, at_ms, arguments, repeated, (int(ok), returned))
 
     def _say(
         self,
@@ -78,7 +80,7 @@ class Monitor:
         at_ms: int,
         arguments: Mapping[str, Argument],
         repeated: int = 0,
-        ok: bool = True,
+        result: tuple[int, int] = (1, 0),
     ) -> bytes:
         said = b""
         if name not in self._explained:
@@ -88,7 +90,7 @@ class Monitor:
             said = bson({"I": index, "name": name, "type": "info", "category": category, "args": explained})
         values = [one.encode() if isinstance(one, str) else one for one in arguments.values()]
         call = {"I": self._explained[name], "C": 0x401000, "R": 0x401000, "P": 0x402000, "T": 2048, "t": at_ms}
-        return said + bson(call | {"r": repeated, "args": [int(ok), 0, *values]})
+        return said + bson(call | {"r": repeated, "args": [*result, *values]})
 
 
 def append(path: Path, data: bytes) -> None:
