@@ -1,10 +1,14 @@
-"""Events as JSON shows them: named tuples as objects, ids and bytes as text, actions by name."""
+"""How things are shown as JSON: named tuples as objects, ids and bytes as text, actions by name."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from drlactors.domain.action import Action
+
+#: JSON without spaces, in ASCII; raises ValueError for what JSON does not have (infinity, not a number).
+compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def plain(value: Any) -> Any:

@@ -11,13 +11,12 @@ which it can be compared with a log), when it was decided, and what caused it. M
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from drlactors.domain.ids import SessionId
 from drlactors.domain.session import ActionSelected, ActionWithheld
-from drlactors.exports.plain import actions, instant, plain
+from drlactors.exports.plain import actions, compact, instant, plain
 from drlactors.ports.log import Kept
 from drlactors.signing import PrivateKey, public_key
 
@@ -67,7 +66,7 @@ def message(link: str) -> bytes:
 
 def _linked(before: str, body: dict[str, Any]) -> tuple[str, str]:
     """The line's link, and its text up to the end of it."""
-    text = json.dumps(body, separators=(",", ":"), allow_nan=False)[:-1]
+    text = compact(body)[:-1]
     link = linked(before, text.encode())
     return link, f'{text},"link":"{link}"'
 

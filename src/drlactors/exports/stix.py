@@ -15,15 +15,15 @@ an analysis without a result has none, nor has what rules recognised.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
 from drlactors.domain.attack import TECHNIQUES, AttackType
 from drlactors.domain.pattern import AttackPattern
 from drlactors.exports.assessment import Result, percent, result
-from drlactors.exports.plain import instant
+from drlactors.exports.plain import compact, instant
 from drlactors.exports.producer import PRODUCT, Producer
 
 _SCO = UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
@@ -49,7 +49,7 @@ def bundle(patterns: Iterable[AttackPattern], producer: Producer) -> Iterator[st
     yield '{"type":"bundle","objects":[\n'
     digest, between = hashlib.sha256(), ""
     for each in objects(patterns, producer):
-        text = json.dumps(each, separators=(",", ":"), allow_nan=False)
+        text = compact(each)
         digest.update(text.encode())
         yield between + text
         between = ",\n"
@@ -128,7 +128,7 @@ def _analysis(pattern: AttackPattern, said: Result, file: str, producer: Produce
 
 def _file(sha256: str) -> Object:
     hashes = {"SHA-256": sha256}
-    named = json.dumps({"hashes": hashes}, separators=(",", ":"))
+    named = compact({"hashes": hashes})
     return {"type": "file", "spec_version": "2.1", "id": f"file--{uuid5(_SCO, named)}", "hashes": hashes}
 
 
@@ -172,6 +172,7 @@ def _object(kind: str, id_: UUID, at_us: int) -> Object:
     }
 
 
+@lru_cache(64)  # a pattern has three times, which stand in its objects twenty times over
 def _time(at_us: int) -> str:
     """To the millisecond, as STIX has ``created`` and ``modified``."""
     return instant(at_us)[:-4] + "Z"

@@ -1,6 +1,5 @@
 """Patterns as OCSF events, one a line: the finding about each session, and behind it what was done in it."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 
 from drlactors.domain.ids import SessionId
@@ -8,6 +7,7 @@ from drlactors.domain.pattern import AttackPattern
 from drlactors.domain.session import Event
 from drlactors.exports.ocsf.finding import finding
 from drlactors.exports.ocsf.remediation import remediations
+from drlactors.exports.plain import compact
 from drlactors.exports.producer import Producer
 
 #: A session's events, each with when it was decided (us since 1970).
@@ -23,4 +23,4 @@ def ocsf_lines(patterns: Iterable[AttackPattern], producer: Producer, lived: Liv
 
 
 def _line(event: dict[str, object]) -> str:
-    return json.dumps(event, separators=(",", ":"), allow_nan=False) + "\n"
+    return compact(event) + "\n"
