@@ -24,7 +24,7 @@ MAX_LINE_BYTES = 1 << 16
 MAX_UNFINISHED = 1 << 16
 
 _LINE = re.compile(r"(\d+) +(.*)", re.DOTALL)
-_CALL = re.compile(r"(\w+)\((.*)\) = (0x[0-9a-f]+|-?\d+|\?)(.*)", re.DOTALL)
+_CALL = re.compile(r"(\w+)\((.*)\) += (0x[0-9a-f]+|-?\d+|\?)(.*)", re.DOTALL)
 _UNFINISHED = " <unfinished ...>"
 _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)", re.DOTALL)
 _SIGNAL = re.compile(r"--- (SIG\w+) ")

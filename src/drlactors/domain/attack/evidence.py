@@ -47,11 +47,11 @@ class Evidence:
     cpu_s: float = 0.0  # core-seconds
     injections: int = 0  # windows with the flag
     privileges: int = 0
-    registry: int = 0
     unstarted_children: int = 0  # processes made in windows in which no program was started
     names: set[str] = field(default_factory=set)  # of calls, without the endings that only say how strings are passed
     addresses: set[str] = field(default_factory=set)
     contacts: list[Contact] = field(default_factory=list)
+    weighed: bool = False  # how much was sent and received was seen, be it nothing
     seen: ByPlace = field(default_factory=_nowhere)
     written: ByPlace = field(default_factory=_nowhere)  # beside a write
     changed: ByPlace = field(default_factory=_nowhere)  # beside a change of the registry
@@ -114,12 +114,12 @@ def _add(evidence: Evidence, window: Window) -> None:
     evidence.cpu_s += (seen.cpu_usage or 0.0) * window.window_ms / 1000
     evidence.injections += bool(seen.code_injection_detected)
     evidence.privileges += bool(seen.privilege_escalation_attempt)
-    evidence.registry += bool(seen.registry_modification)
     if not names & {"execve", "execveat"}:
         evidence.unstarted_children += seen.child_processes or 0
     evidence.names |= names
     evidence.addresses.update(seen.contacted_ips)
     contact = Contact(evidence.windows, seen.network_connections or 0, seen.bytes_sent or 0, seen.bytes_received or 0)
+    evidence.weighed |= seen.bytes_sent is not None and seen.bytes_received is not None
     if any(contact[1:]):
         evidence.contacts.append(contact)
     _add_paths(evidence, seen, names, reads=reads, writes=writes, deletes=deletes)
@@ -160,6 +160,13 @@ def _keep(known: set[str], paths: set[str]) -> None:
         known |= paths
 
 
+#: Names of one thing: the function of Win32, and the one of the kernel that it calls.
+_SAME = {
+    "SetThreadContext": "NtSetContextThread",
+    "Wow64SetThreadContext": "NtSetContextThread",
+    "QueueUserAPC": "NtQueueApcThread",
+    "UnmapViewOfFile": "NtUnmapViewOfSection",
+}
 _VARIANT = re.compile(r"(?<=[a-z])(?:Internal)?(?:Ex)?[AW]?$")
 
 
@@ -168,4 +175,5 @@ def plain_name(name: str) -> str:
     """``RegSetValueExW`` as ``RegSetValue``, ``ZwWriteFile`` as ``NtWriteFile``; system calls stay as they are."""
     if name.startswith("Zw"):
         name = "Nt" + name[2:]
-    return _VARIANT.sub("", name) if name[:1].isupper() else name
+    plain = _VARIANT.sub("", name) if name[:1].isupper() else name
+    return _SAME.get(name, _SAME.get(plain, plain))

@@ -44,7 +44,7 @@ def _reports(seen: Evidence) -> bool:
 
 
 def _scans(seen: Evidence) -> bool:
-    return seen.connections >= 20 and seen.sent_bytes + seen.received_bytes < 16 * seen.connections
+    return seen.weighed and seen.connections >= 20 and seen.sent_bytes + seen.received_bytes < 16 * seen.connections
 
 
 def _drops(seen: Evidence) -> bool:
@@ -64,7 +64,7 @@ MEANS: tuple[Rule, ...] = (
         AttackType.DROPPER,
         ("T1027.009",),
         "the same with nothing received: what was written had been carried along",
-        lambda seen: _drops(seen) and not seen.received_bytes,
+        lambda seen: _drops(seen) and seen.weighed and not seen.received_bytes,
     ),
     Rule(
         "fetched-into-memory",
@@ -230,8 +230,8 @@ MEANS: tuple[Rule, ...] = (
         "task",
         AttackType.PERSISTENCE,
         ("T1053.005",),
-        "schtasks or at run, or the file or key of a task written",
-        lambda seen: bool(seen.seen["scheduler"]) or bool(seen.written["task"]) or bool(seen.changed["task"]),
+        "schtasks or at run, or the file of a task beside a write",
+        lambda seen: bool(seen.seen["scheduler"]) or bool(seen.written["task"]),
     ),
     Rule(
         "security-settings",
@@ -284,7 +284,13 @@ MEANS: tuple[Rule, ...] = (
         "small messages again and again to few addresses, of some length, and more sent than received",
         _reports,
     ),
-    Rule("powershell", None, ("T1059.001",), "PowerShell", _saw("powershell")),
+    Rule(
+        "powershell",
+        None,
+        ("T1059.001",),
+        "PowerShell, its library, or its own events",
+        lambda seen: bool(seen.seen["powershell"]) or any(name.startswith("PowerShell") for name in seen.names),
+    ),
     Rule("vbscript", None, ("T1059.005",), "the library or a script of VBScript", _saw("vbscript")),
     Rule(
         "javascript",

@@ -10,6 +10,11 @@ _RUNS = r"\.(?:exe|dll|scr|com|pif|cpl|sys|bat|cmd|ps1|vbs|vbe|js|jse|wsf|hta|ms
 _TEMPORARY = (
     r"(?:/tmp/|/dev/shm/|/var/tmp/|/temp/|/appdata/|/programdata/|/users/public/|/\.cache/|/\.config/|/\.local/)"
 )
+#: Programs that Windows keeps there itself, and what PowerShell writes to see whether it may run scripts.
+_NOT_INSTALLED = (
+    r"(?!microsoft/(?:windows defender|edgeupdate|onedrive|edge|teams|windowsapps)/|local/microsoft/|"
+    r"(?:[^/]+/)*__psscriptpolicytest)"
+)
 
 #: What a path is good for. Paths are searched in lower case with ``/`` for ``\\``, registry keys like files.
 PLACES: dict[str, re.Pattern[str]] = {
@@ -39,7 +44,7 @@ PLACES: dict[str, re.Pattern[str]] = {
             r"services)?(?:/|$)|/currentversion/winlogon/(?:shell|userinit|notify)|/currentversion/windows/(?:load|run|appinit_dlls)$"
         ),
         "start menu": r"/start menu/programs/startup/[^/]+$",
-        "task": r"/windows/(?:system32/|syswow64/)?tasks/[^/]+|/schedule/taskcache/(?:tree|tasks)/[^/]+",
+        "task": r"/windows/(?:system32/|syswow64/)?tasks/[^/]+",
         "scheduler": r"/(?:schtasks|at)\.exe$",
         "image options": r"/image file execution options/[^/]+(?:/(?:debugger|globalflag))?$",
         "elevation key": (
@@ -79,7 +84,7 @@ PLACES: dict[str, re.Pattern[str]] = {
         "process table": r"^/proc/\d+/(?:stat|status)$",
         "process memory": r"^/proc/(?:\d+|self)/mem$",
         "mounts": r"^/proc/(?:self/)?(?:mounts|status|mountinfo)$",
-        "dropped": _TEMPORARY + rf"(?:[^/]+/)*[^/]+{_RUNS}$",
+        "dropped": _TEMPORARY + _NOT_INSTALLED + rf"(?:[^/]+/)*[^/]+{_RUNS}$",
         "runtime": (
             r"/(?:node|nodejs|java|javac|jvm|valgrind|luajit|mono|dotnet|php|qemu|wine|firefox|chrom)[^/]*(?:/|$)|"
             r"^/proc/self/cgroup$"

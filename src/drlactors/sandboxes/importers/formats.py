@@ -1,11 +1,19 @@
 """The formats that are known, and which of them a file has."""
 
-from drlactors.sandboxes.importers import cape, cuckoo
+from drlactors.sandboxes.importers import cape, cuckoo, drakvuf, strace_log, telemetry_json, vmray, windows_events
 from drlactors.sandboxes.importers.report import Format
 from drlactors.sandboxes.importers.source import Source
 
 #: Asked in this order: a format that another one's test would take for its own stands before it.
-FORMATS: tuple[Format, ...] = (cape.FORMAT, cuckoo.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    drakvuf.FORMAT,
+    vmray.FORMAT,
+    windows_events.FORMAT,
+    telemetry_json.FORMAT,
+    strace_log.FORMAT,
+    cape.FORMAT,
+    cuckoo.FORMAT,
+)
 
 
 def detected(source: Source) -> Format | None:

@@ -33,7 +33,8 @@ def injecting(*names: str, **other: Any) -> dict[str, Any]:
 
 SECRETS = paths("/home/ann/.ssh/id_ed25519", "/home/ann/.mozilla/firefox/x.default/logins.json", bytes_sent=9000)
 FETCH = {"bytes_received": 5000, "network_connections": 1}
-DROP = paths("C:\\Users\\ann\\AppData\\Local\\Temp\\a.exe", file_write_count=3, child_processes=1)
+NOTHING_SENT = {"bytes_sent": 0, "bytes_received": 0}
+DROP = paths("C:\\Users\\ann\\AppData\\Local\\Temp\\a.exe", file_write_count=3, child_processes=1, **NOTHING_SENT)
 
 #: The smallest session that each rule matches.
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
@@ -65,7 +66,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "proc-memory": [injecting("pwrite64", accessed_paths=("/proc/77/mem",))],
     "writable-code": [injecting("mprotect")],
     "hollowing": [injecting("NtUnmapViewOfSection", "WriteProcessMemory"), calls("NtSetContextThread")],
-    "hijacked-thread": [injecting("ZwWriteVirtualMemory", "NtSetContextThread")],
+    "hijacked-thread": [injecting("ZwWriteVirtualMemory", "SetThreadContext")],
     "remote-thread": [injecting("WriteProcessMemory", "CreateRemoteThreadEx")],
     "remote-thread-event": [injecting("CreateRemoteThread")],
     "queued-call": [injecting("NtWriteVirtualMemory", "NtQueueApcThread")],
@@ -97,8 +98,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "windows-logs": [paths("C:\\Windows\\System32\\wevtutil.exe")],
     "logs": [paths(*(f"/var/log/{name}.log" for name in ("auth", "mail", "web")), file_write_count=3)],
     "history": [calls("truncate", accessed_paths=("/home/ann/.bash_history",))],
-    "port-scan": [{"network_connections": 20, "contacted_ips": ("192.0.2.1",)}],
-    "host-scan": [{"network_connections": 20, "contacted_ips": tuple(f"192.0.2.{last}" for last in range(8))}],
+    "port-scan": [{"network_connections": 20, "contacted_ips": ("192.0.2.1",), **NOTHING_SENT}],
+    "host-scan": [
+        {"network_connections": 20, "contacted_ips": tuple(f"192.0.2.{last}" for last in range(8)), **NOTHING_SENT}
+    ],
     "reports": [{"bytes_sent": 300, "bytes_received": 100, "contacted_ips": ("192.0.2.1",)}] * 3,
     "powershell": [paths("C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe")],
     "vbscript": [paths("C:\\Windows\\System32\\vbscript.dll")],
@@ -169,6 +172,7 @@ def test_a_technique_alone_is_unknown_and_nothing_at_all_is_none():
         pytest.param([{"cpu_usage": 1.0}] * 20, id="computing"),
         pytest.param([calls("execve", "clone", child_processes=90)], id="building"),
         pytest.param([paths("/var/log/web.log", "/var/log/web.log.1.gz", file_write_count=2)], id="rotating"),
+        pytest.param([{"network_connections": 20, "contacted_ips": ("192.0.2.1",)}], id="unweighed connections"),
         pytest.param([calls("NtWriteVirtualMemory", "NtResumeThread", "NtCreateUserProcess")], id="starting a child"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 from drlactors.domain.telemetry import Telemetry
 from drlactors.sandboxes.importers.building import WINDOW_MS, Built, build
 from drlactors.sandboxes.importers.formats import detected
+from drlactors.sandboxes.importers.report import Item
 from drlactors.sandboxes.importers.source import Source
 
 SHA256 = "ab" * 32
@@ -68,6 +69,19 @@ def cuckoo(*processes: dict[str, Any], **other: Any) -> dict[str, Any]:
         "behavior": {"generic": [], "processes": [lsass, *processes], "summary": {}},
         **other,
     }
+
+
+def lines(*objects: dict[str, Any]) -> bytes:
+    """JSON, one object a line."""
+    return "".join(json.dumps(one) + "\n" for one in objects).encode()
+
+
+def items(data: bytes, name: str) -> list[Item]:
+    """What the reader that is detected yields."""
+    source = Source(BytesIO(data), name)
+    found = detected(source)
+    assert found is not None, "no format is detected"
+    return list(found.read(source))
 
 
 def read(report: Any, name: str = "report.json", window_ms: int = WINDOW_MS) -> Built:

@@ -1,0 +1,273 @@
+"""Reads event logs of Windows as JSON lines: the channels of Sysmon and Security, as NXLog and others write them.
+
+An event counts as one call. What it says was done becomes a deed:
+
+- a process made (Sysmon 1, Security 4688), a connection (3, 5156), a file made or its time changed (11, 2) or removed
+  (23, 26), a key or value of the registry changed (12, 13, 14, 4657), a thread made in another process (8), a privilege
+  enabled or used (4703, 4673), a scheduled task written (4698).
+- Both channels tell of a process or a connection: what is told the second time within ``AGAIN_US`` is counted, and did
+  nothing more.
+- Asking for a handle (4656), closing and copying one (4658, 4690), opening a process (10) and loading a library (7) are
+  counted; what was accessed through a handle (4663) is what its access mask says.
+
+Clocks: ``@timestamp`` is of the event or of its arrival, and in some logs local time that calls itself UTC; it is the
+one time that all events of a log have, and a second or two late at most. Lines are in the order of arrival.
+
+Several machines in one log have the same numbers for other processes: those of the second machine are counted from
+``1 << 32`` on, of the third from ``2 << 32``. A log names no artifact; nothing in it is the target. That a log was
+cleared (1102, 104) is said by its first event: it was cleared before the recording, and only a later one is behaviour.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from drlactors.sandboxes.importers.json_lines import Fields, objects
+from drlactors.sandboxes.importers.report import About, Call, Deed, Format, Item, Passed, Process
+from drlactors.sandboxes.importers.source import Source
+
+AGAIN_US = 5_000_000
+MOST_REMEMBERED = 4096
+MOST_MACHINES = 1024
+_BEGINS = re.compile(rb'\s*\{(?=[^\n]*"EventID"\s*:\s*"?\d)(?=[^\n]*"(?:Channel|SourceName)"\s*:)')
+_TIMES = ("@timestamp", "TimeCreated", "UtcTime", "EventTime")
+_UNSEEN = frozenset({"cpu_usage", "memory_usage", "bytes_sent", "bytes_received"})
+_CLEARED = frozenset({1102, 104})
+_SYSMON = "microsoft-windows-sysmon/operational"
+_SECURITY = "security"
+#: Bits of an access mask: what of it changes a file or a key, and what removes it.
+_READS_DATA, _WRITES_DATA, _DELETES = 0x1, 0x2 | 0x4, 0x10000
+
+
+def detects(head: bytes, _name: str) -> bool:
+    """Whether the first line is an event of Windows."""
+    return _BEGINS.match(head.removeprefix(b"\xef\xbb\xbf")) is not None
+
+
+def read(source: Source) -> Iterator[Item]:
+    """The processes and events of a log. Raises Unreadable with line and field."""
+    log = _Log()
+    yield About(tool="Windows event log", ordered=False, unseen=_UNSEEN)
+    for number, fields in objects(source):
+        yield from log.read(Fields(number, fields))
+    for what, count in log.passed.items():
+        yield Passed(what, count)
+
+
+class _Log:
+    """The events so far."""
+
+    def __init__(self) -> None:
+        self.passed: dict[str, int] = {}
+        self._machines: dict[str, int] = {}
+        self._named: OrderedDict[int, str] = OrderedDict()
+        self._told: OrderedDict[tuple[object, ...], int] = OrderedDict()
+        self._channels: set[tuple[int, str]] = set()
+
+    def read(self, event: Fields) -> Iterator[Item]:
+        channel, number = event.text("Channel").lower(), event.number("EventID")
+        if number is None:
+            raise event.fault("EventID", "an event has one")
+        machine = self._machine(event.text("Hostname").lower(), event)
+        first = (machine, channel) not in self._channels
+        if len(self._channels) < MOST_REMEMBERED:
+            self._channels.add((machine, channel))
+        at_us, kind = _time(event), _kind(channel, number)
+        pid = next((found for name in kind.pids if (found := event.number(name))), None)
+        if number in _CLEARED and first:
+            self._pass("notes that a log was cleared before it began")
+        elif at_us is None:
+            self._pass("events without a time")
+        elif pid is None:
+            self._pass("events of no process")
+        else:
+            yield from self._happened(kind, event, at_us, machine, machine + pid)
+
+    def _machine(self, host: str, event: Fields) -> int:
+        """What is added to the numbers of this machine's processes."""
+        known = self._machines.get(host)
+        if known is None:
+            if len(self._machines) >= MOST_MACHINES:
+                raise event.fault("Hostname", f"more than {MOST_MACHINES:,} machines")
+            known = self._machines[host] = len(self._machines) << 32
+        return known
+
+    def _pass(self, what: str) -> None:
+        self.passed[what] = self.passed.get(what, 0) + 1
+
+    def _happened(self, kind: "_Kind", event: Fields, at_us: int, machine: int, pid: int) -> Iterator[Item]:
+        yield from self._name(pid, _file(next((text for name in kind.images if (text := event.text(name))), "")))
+        does = kind.does(event)
+        target = machine + does.target if does.target else 0
+        if target and Deed.CREATE in does.deed:
+            yield Process(target, pid, _file(does.path), at_us)
+            self._named[target] = does.path
+        deed = does.deed
+        if does.once and self._again((machine, *does.once), at_us):
+            deed = Deed.NONE
+        yield Call(at_us, pid, kind.name, True, 1, deed, does.path, does.address, target_pid=target if deed else 0)
+
+    def _name(self, pid: int, name: str) -> Iterator[Process]:
+        if name and self._named.get(pid) is None:
+            if len(self._named) >= MOST_REMEMBERED:
+                self._named.popitem(last=False)
+            self._named[pid] = name
+            yield Process(pid, name=name)
+
+    def _again(self, what: tuple[object, ...], at_us: int) -> bool:
+        """Whether the other channel has told of this already."""
+        before = self._told.get(what)
+        if before is not None and abs(at_us - before) <= AGAIN_US:
+            return True
+        if len(self._told) >= MOST_REMEMBERED:
+            self._told.popitem(last=False)
+        self._told[what] = at_us
+        return False
+
+
+class _Does(NamedTuple):
+    """What one event says was done."""
+
+    deed: Deed = Deed.NONE
+    path: str = ""
+    address: str = ""
+    target: int = 0  # the process that was made or written into
+    once: tuple[object, ...] = ()  # what the other channel tells too
+
+
+class _Kind(NamedTuple):
+    """A kind of event: how it is called, where it says who did it, and what that was."""
+
+    name: str
+    pids: tuple[str, ...] = ("ProcessId", "ProcessID")
+    images: tuple[str, ...] = ("Image", "ProcessName", "Application")
+    does: Callable[[Fields], _Does] = lambda _event: _Does()
+
+
+def _kind(channel: str, number: int) -> _Kind:
+    if channel == _SYSMON:
+        return _OF_SYSMON.get(number) or _Kind(f"Sysmon{number}")
+    if channel == _SECURITY:
+        return _OF_SECURITY.get(number) or _Kind(f"Security{number}")
+    if channel.startswith("microsoft-windows-powershell/"):
+        return _Kind(f"PowerShell{number}", ("ExecutionProcessID",))
+    return _Kind(f"{channel} {number}", ())
+
+
+def _made(child: str, path: str) -> Callable[[Fields], _Does]:
+    def does(event: Fields) -> _Does:
+        pid = event.number(child) or 0
+        return _Does(Deed.CREATE, event.text(path), target=pid, once=("made", pid))
+
+    return does
+
+
+def _connected(near: tuple[str, str], far: tuple[str, str]) -> Callable[[Fields], _Does]:
+    def does(event: Fields) -> _Does:
+        ends = frozenset((event.text(host), event.number(port)) for host, port in (near, far))
+        inward = event.text("Initiated").lower() == "false"
+        return _Does(Deed.CONNECT, address=event.text((near if inward else far)[0]), once=("to", ends))
+
+    return does
+
+
+def _threaded(event: Fields) -> _Does:
+    # So Windows tells a program of a console that Ctrl+C was pressed, or the console closed.
+    told = event.text("StartFunction") == "CtrlRoutine" and event.text("SourceImage").lower().endswith("\\csrss.exe")
+    return _Does() if told else _Does(Deed.INJECT, target=event.number("TargetProcessId") or 0)
+
+
+def _named(field: str, deed: Deed = Deed.NONE) -> Callable[[Fields], _Does]:
+    return lambda event: _Does(deed, event.text(field))
+
+
+def _registry(event: Fields) -> _Does:
+    # A key that is only opened, by a function that would have made it, is told as made: that changes nothing.
+    changed = event.text("EventType") != "CreateKey"
+    return _Does(Deed.REGISTRY if changed else Deed.NONE, event.text("TargetObject"))
+
+
+def _accessed(event: Fields) -> _Does:
+    kind, mask = event.text("ObjectType"), event.number("AccessMask") or 0
+    deed = Deed.NONE
+    if kind == "File":
+        deed |= Deed.READ if mask & _READS_DATA else Deed.NONE
+        deed |= Deed.WRITE if mask & _WRITES_DATA else Deed.NONE
+        deed |= Deed.DELETE if mask & _DELETES else Deed.NONE
+    elif kind == "Key" and mask & (_WRITES_DATA | _DELETES):
+        deed = Deed.REGISTRY
+    return _Does(deed, event.text("ObjectName") if kind in ("File", "Key") else "")
+
+
+def _value(event: Fields) -> _Does:
+    return _Does(Deed.REGISTRY, f"{event.text('ObjectName')}\\{event.text('ObjectValueName')}")
+
+
+def _enabled(event: Fields) -> _Does:
+    names = {event.text("EnabledPrivilegeList"), event.text("PrivilegeList")} - {"", "-"}
+    return _Does(Deed.PRIVILEGE if names else Deed.NONE)
+
+
+_PARENT = ("ParentProcessId",)
+_SOURCE = ("SourceProcessId",)
+_OF_SYSMON: dict[int, _Kind] = {
+    1: _Kind("ProcessCreate", _PARENT, ("ParentImage",), _made("ProcessId", "Image")),
+    2: _Kind("FileCreateTime", does=_named("TargetFilename", Deed.WRITE)),
+    3: _Kind("NetworkConnect", does=_connected(("SourceIp", "SourcePort"), ("DestinationIp", "DestinationPort"))),
+    5: _Kind("ProcessTerminate"),
+    6: _Kind("DriverLoad", does=_named("ImageLoaded")),
+    7: _Kind("ImageLoad", does=_named("ImageLoaded")),
+    8: _Kind("CreateRemoteThread", _SOURCE, ("SourceImage",), _threaded),
+    9: _Kind("RawAccessRead", does=_named("Device")),
+    10: _Kind("ProcessAccess", _SOURCE, ("SourceImage",)),
+    11: _Kind("FileCreate", does=_named("TargetFilename", Deed.WRITE)),
+    12: _Kind("RegistryKey", does=_registry),
+    13: _Kind("RegistryValueSet", does=_registry),
+    14: _Kind("RegistryRename", does=_registry),
+    15: _Kind("FileCreateStreamHash", does=_named("TargetFilename", Deed.WRITE)),
+    17: _Kind("PipeCreate"),
+    18: _Kind("PipeConnect"),
+    22: _Kind("DnsQuery"),
+    23: _Kind("FileDelete", does=_named("TargetFilename", Deed.DELETE)),
+    24: _Kind("ClipboardChange"),
+    25: _Kind("ProcessTampering", does=lambda _event: _Does(Deed.INJECT)),
+    26: _Kind("FileDelete", does=_named("TargetFilename", Deed.DELETE)),
+}
+_OF_SECURITY: dict[int, _Kind] = {
+    4656: _Kind("HandleRequest"),
+    4657: _Kind("RegistryValueSet", does=_value),
+    4658: _Kind("HandleClose"),
+    4663: _Kind("ObjectAccess", does=_accessed),
+    4673: _Kind("PrivilegedService", does=_enabled),
+    4688: _Kind("ProcessCreate", ("ProcessId",), ("ParentProcessName",), _made("NewProcessId", "NewProcessName")),
+    4689: _Kind("ProcessTerminate"),
+    4690: _Kind("HandleCopy", _SOURCE),
+    4697: _Kind("CreateService", ("ClientProcessId",), does=_named("ServiceFileName")),
+    4698: _Kind("CreateTask", ("ClientProcessId",), does=_named("TaskName", Deed.WRITE)),
+    4703: _Kind("AdjustPrivileges", does=_enabled),
+    5156: _Kind("NetworkConnect", does=_connected(("SourceAddress", "SourcePort"), ("DestAddress", "DestPort"))),
+    5158: _Kind("Bind"),
+}
+
+
+def _time(event: Fields) -> int | None:
+    """Microseconds since 1970, as if the log's time were UTC."""
+    text, name = next(((text, name) for name in _TIMES if (text := event.text(name))), ("", ""))
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise event.fault(name, str(error)) from error
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    since = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _file(path: str) -> str:
+    return path.rpartition("\\")[2]
+
+
+FORMAT = Format("Windows event log", detects, read)
