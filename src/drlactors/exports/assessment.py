@@ -15,6 +15,8 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: "High" on the scale None, Low, Med, High, as STIX 2.1 puts it into numbers (appendix A).
+CONCLUDED = 85
 INFORMATIONAL, LOW, MEDIUM, HIGH, CRITICAL = 1, 2, 3, 4, 5
 #: How grave each kind of attack is, by what it costs when it succeeds. The words are OCSF's, the choice is ours.
 SEVERITY: dict[AttackType, int] = {
@@ -47,9 +49,20 @@ def result(pattern: AttackPattern) -> Result:
             return Result.SUSPICIOUS if pattern.confidence >= 0.5 else Result.UNKNOWN
 
 
-def percent(pattern: AttackPattern) -> int:
-    """The chance, 0 to 100, that the sample is malicious by what the policy held of it, as it was calibrated."""
-    return round(100 * pattern.confidence)
+def percent(pattern: AttackPattern) -> int | None:
+    """How sure the result is, 0 to 100.
+
+    Of what was concluded it is ``CONCLUDED``: the policy may have held otherwise at its window, which says nothing
+    against the conclusion. Of what is suspicious it is the policy's chance, as it was calibrated. Nothing is said of
+    what is unknown.
+    """
+    match result(pattern):
+        case Result.MALICIOUS | Result.BENIGN:
+            return CONCLUDED
+        case Result.SUSPICIOUS:
+            return round(100 * pattern.confidence)
+        case Result.UNKNOWN:
+            return None
 
 
 def severity(pattern: AttackPattern) -> int:

@@ -10,8 +10,7 @@ namespace); the others are version 5 in a namespace of ours, as STIX leaves open
 known later is another `malware-analysis`. Files and techniques stand in a bundle once, as long as they are among the
 last ``REMEMBERED``; a repeated one says the same.
 
-`confidence` is the chance that what is said of the sample is right by what the policy held of it, as it was calibrated;
-an analysis without a result has none, nor has what rules recognised.
+`confidence` is how sure the result is (``assessment.percent``); what rules recognised has none.
 """
 
 import hashlib
@@ -89,7 +88,7 @@ def _of(pattern: AttackPattern, producer: Producer, by: str) -> Iterator[Object]
         "sample_refs": [file["id"]],
         "first_seen": _time(pattern.started_us),
         "last_seen": _time(pattern.ended_us),
-        **_sure(pattern, said),
+        **_sure(pattern),
     }
     indicator = _object("indicator", producer.id("indicator", pattern.session), pattern.ended_us) | {
         "created_by_ref": by,
@@ -99,11 +98,11 @@ def _of(pattern: AttackPattern, producer: Producer, by: str) -> Iterator[Object]
         "pattern_type": "stix",
         "pattern_version": "2.1",
         "valid_from": _time(pattern.decided_us),
-        **_sure(pattern, said),
+        **_sure(pattern),
     }
     yield from (malware, indicator)
     yield _relationship(analysis, "dynamic-analysis-of", malware, producer)
-    yield _relationship(indicator, "indicates", malware, producer) | _sure(pattern, said)
+    yield _relationship(indicator, "indicates", malware, producer) | _sure(pattern)
     for technique in techniques:
         yield _relationship(malware, "uses", technique, producer)
 
@@ -122,7 +121,7 @@ def _analysis(pattern: AttackPattern, said: Result, file: str, producer: Produce
         "result_name": pattern.attack.kind,
         "sample_ref": file,
         "external_references": [{"source_name": f"{PRODUCT} session", "external_id": str(pattern.session)}],
-        **_sure(pattern, said),
+        **_sure(pattern),
     }
 
 
@@ -152,14 +151,9 @@ def _relationship(source: Object, kind: str, target: Object, producer: Producer)
     }
 
 
-def _sure(pattern: AttackPattern, said: Result) -> Object:
-    match said:
-        case Result.MALICIOUS | Result.SUSPICIOUS:
-            return {"confidence": percent(pattern)}
-        case Result.BENIGN:
-            return {"confidence": 100 - percent(pattern)}
-        case Result.UNKNOWN:
-            return {}
+def _sure(pattern: AttackPattern) -> Object:
+    sure = percent(pattern)
+    return {} if sure is None else {"confidence": sure}
 
 
 def _object(kind: str, id_: UUID, at_us: int) -> Object:

@@ -119,7 +119,8 @@ def test_the_published_schema_takes_each_kind_of_finding(kind, truth):
 
 def test_a_finding_says_what_was_found():
     assert FINDING["severity"] == "Critical"
-    assert (FINDING["confidence_score"], FINDING["confidence"], FINDING["is_alert"]) == (87, "High", True)
+    assert (FINDING["confidence_score"], FINDING["confidence"], FINDING["is_alert"]) == (85, "High", True)
+    assert FINDING["unmapped"]["policy_confidence"] == 0.87
     assert FINDING["time"] == DECIDED_US // 1000
     assert (FINDING["start_time"], FINDING["end_time"], FINDING["duration"]) == (
         DECIDED_US // 1000 - 2000,
@@ -137,17 +138,18 @@ def test_a_finding_says_what_was_found():
 
 
 @pytest.mark.parametrize(
-    ("truth", "confidence", "result", "severity", "alert"),
+    ("truth", "confidence", "result", "severity", "alert", "sure"),
     [
-        (Truth.MALICIOUS, 0.1, "malicious", "Critical", True),
-        (Truth.BENIGN, 0.9, "benign", "Informational", False),
-        (None, 0.9, "suspicious", "High", True),
-        (None, 0.1, "unknown", "Informational", False),
+        (Truth.MALICIOUS, 0.1, "malicious", "Critical", True, (85, "High")),
+        (Truth.BENIGN, 0.9, "benign", "Informational", False, (85, "High")),
+        (None, 0.6, "suspicious", "High", True, (60, "Medium")),
+        (None, 0.1, "unknown", "Informational", False, (None, "Unknown")),
     ],
 )
-def test_only_what_was_concluded_is_called_malicious_or_benign(truth, confidence, result, severity, alert):
+def test_only_what_was_concluded_is_called_malicious_or_benign(truth, confidence, result, severity, alert, sure):
     event = finding(pattern(truth=truth, confidence=confidence), PRODUCER)
     assert (event["unmapped"]["result"], event["severity"], event["is_alert"]) == (result, severity, alert)
+    assert (event.get("confidence_score"), event["confidence"]) == sure
     assert ("malware" in event) == (result == "malicious")
 
 

@@ -78,13 +78,13 @@ def test_what_is_not_known_to_be_malicious_is_no_malware_and_no_indicator(truth)
 @pytest.mark.parametrize(
     ("truth", "confidence", "result", "sure"),
     [
-        (Truth.MALICIOUS, 0.87, "malicious", 87),
-        (Truth.BENIGN, 0.1, "benign", 90),
+        (Truth.MALICIOUS, 0.14, "malicious", 85),
+        (Truth.BENIGN, 0.9, "benign", 85),
         (None, 0.6, "suspicious", 60),
         (None, 0.4, "unknown", None),
     ],
 )
-def test_a_confidence_is_of_what_is_said(truth, confidence, result, sure):
+def test_what_was_concluded_is_sure_whatever_a_policy_held(truth, confidence, result, sure):
     [analysis] = of_type("malware-analysis", pattern(truth=truth, confidence=confidence))
     assert (analysis["result"], analysis.get("confidence")) == (result, sure)
 

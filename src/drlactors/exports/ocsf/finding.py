@@ -27,7 +27,7 @@ CLASSIFICATIONS: dict[AttackType, int] = {
 
 def finding(pattern: AttackPattern, producer: Producer) -> dict[str, Any]:
     """Benign sessions give findings too: of informational severity, and no alerts."""
-    said, score = result(pattern), percent(pattern)
+    said, sure = result(pattern), percent(pattern)
     began, decided, ended = (milliseconds(at) for at in (pattern.started_us, pattern.decided_us, pattern.ended_us))
     event = begun(
         FINDING, CREATE, severity(pattern), pattern.decided_us, producer, pattern.session, episode=pattern.episode
@@ -38,8 +38,7 @@ def finding(pattern: AttackPattern, producer: Producer) -> dict[str, Any]:
         "duration": ended - began,
         "message": f"{said}: {_behaviour(pattern)}, answered with {pattern.action.name.lower()}",
         **choice("status_id", "status", NEW, FINDING_STATES),
-        **choice("confidence_id", "confidence", _third(score), CONFIDENCES),
-        "confidence_score": score,
+        **choice("confidence_id", "confidence", 0 if sure is None else _third(sure), CONFIDENCES),
         "is_alert": said in (Result.MALICIOUS, Result.SUSPICIOUS),
         "finding_info": _info(pattern, decided),
         "evidences": [{"file": file(pattern.artifact)}],
@@ -51,11 +50,14 @@ def finding(pattern: AttackPattern, producer: Producer) -> dict[str, Any]:
             "stage": pattern.stage,
             "window": pattern.seq,
             "action": pattern.action.name.lower(),
+            "policy_confidence": pattern.confidence,
             "reward": pattern.reward,
             "feature_schema": pattern.schema,
             "artifact_kind": pattern.artifact.kind,
         },
     }
+    if sure is not None:
+        event["confidence_score"] = sure
     if said is Result.MALICIOUS:
         event["malware"] = [_malware(pattern)]
     return event
@@ -106,6 +108,6 @@ def _malware(pattern: AttackPattern) -> dict[str, Any]:
     return {"uid": pattern.artifact.sha256, "classification_ids": [kind], "classifications": [MALWARE[kind]]}
 
 
-def _third(score: int) -> int:
+def _third(percent: int) -> int:
     """Low, medium or high."""
-    return 1 if score < 34 else 2 if score < 67 else 3
+    return 1 if percent < 34 else 2 if percent < 67 else 3
