@@ -11,7 +11,7 @@ COMMANDS = {
     "demo": "drlactors.cli.demo:demo",
     "train": "drlactors.cli.train:train",
     "learn": "drlactors.cli.learn:learn",
-    "import": "drlactors.cli.importing:import_",
+    "evaluate": "drlactors.cli.evaluate:evaluate",
     "gateway": "drlactors.cli.gateway:gateway",
     "sessions": "drlactors.cli.log:sessions",
     "events": "drlactors.cli.log:events",

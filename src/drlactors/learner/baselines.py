@@ -15,7 +15,7 @@ from drlactors.learner.methods import Method
 from drlactors.learner.replay_buffer import LEAST_CAPACITY, ReplayBuffer
 from drlactors.learner.traces import Margins, Traces
 from drlactors.learner.training import Training
-from drlactors.learner.trees import Floats, Score, boosting, log_odds
+from drlactors.learner.trees import Floats, Score, boosted, log_odds
 
 #: When fixed-time classifiers look.
 FIXED_S = (1, 2, 5, 10, 20, 30)
@@ -38,7 +38,7 @@ class FixedTime:
 
     def __init__(self, learned: Traces, at_s: float, seed: int) -> None:
         self.at_s = at_s
-        self._classifier = boosting(_FEW_LEAF, seed).fit(self.vectors(learned), learned.malicious)
+        self._classifier = boosted(self.vectors(learned), learned.malicious, least_leaf=_FEW_LEAF, seed=seed)
 
     def probability(self, over: Traces) -> Floats:
         """(sessions,): of being malicious."""
@@ -77,11 +77,6 @@ class Running:
     def margins(self, over: Traces) -> Margins:
         """Log-likelihood ratios."""
         return over.spread(log_odds(self._score.probability(over.vectors())) - self._prior)
-
-
-def wald(fpr: float, fnr: float) -> float:
-    """The bound on the log-likelihood ratio above which a test of these error rates stops (Wald 1945, 3:27)."""
-    return log((1 - fnr) / fpr)
 
 
 def dqn(learned: Traces, method: Method, gamma: float, seed: int) -> Rank:

@@ -1,4 +1,4 @@
-"""Small charts as SVG: curves with bands, shares that add up, a table of counts."""
+"""Small charts as SVG: curves with bands, points with intervals, shares that add up, a table of counts."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,6 +14,13 @@ class Band(NamedTuple):
     low: Sequence[float]
     mean: Sequence[float]
     high: Sequence[float]
+
+
+class Dot(NamedTuple):
+    """Each side as low, value, high."""
+
+    x: tuple[float, float, float]
+    y: tuple[float, float, float]
 
 
 class Axes(NamedTuple):
@@ -45,6 +52,26 @@ def curves(axes: Axes, x: Sequence[float], bands: Mapping[str, Band]) -> str:
         line = _points(scale, zip(x, band.mean, strict=True))
         drawn.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{line}"/>')
     return _page(axes, scale, drawn, list(bands))
+
+
+def dots(axes: Axes, series: Mapping[str, Sequence[Dot]]) -> str:
+    """Points with what they may be off by in both directions; those of one series are joined."""
+    every = [dot for of in series.values() for dot in of]
+    scale = _Scale(
+        (0.0, max((max(dot.x) for dot in every), default=1.0)), (0.0, max((max(dot.y) for dot in every), default=1.0))
+    )
+    drawn = []
+    for colour, of in zip(COLOURS, series.values(), strict=False):
+        pen = f'fill="none" stroke="{colour}"'
+        middles = _points(scale, [(dot.x[1], dot.y[1]) for dot in of])
+        drawn.append(f'<polyline {pen} stroke-dasharray="3 3" points="{middles}"/>')
+        for dot in of:
+            across = _points(scale, [(dot.x[0], dot.y[1]), (dot.x[2], dot.y[1])])
+            up = _points(scale, [(dot.x[1], dot.y[0]), (dot.x[1], dot.y[2])])
+            x, y = scale.at(dot.x[1], dot.y[1]).split(",")
+            drawn.append(f'<polyline {pen} points="{across}"/><polyline {pen} points="{up}"/>')
+            drawn.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{colour}"/>')
+    return _page(axes, scale, drawn, list(series))
 
 
 def shares(axes: Axes, x: Sequence[float], parts: Mapping[str, Sequence[float]]) -> str:

@@ -21,12 +21,6 @@ class Corpus(NamedTuple):
     stages_s: tuple[int, int] | None = None  # where stage 1 and stage 2 end; None: both stages were recorded
 
 
-class Split(NamedTuple):
-    train: tuple[Sample, ...]
-    validation: tuple[Sample, ...]
-    test: tuple[Sample, ...]
-
-
 class Episode(NamedTuple):
     """An artifact in both stages; None where nothing was recorded of the second."""
 
@@ -34,22 +28,12 @@ class Episode(NamedTuple):
     second: Sample | None
 
 
-def stratified(samples: Sequence[Sample], seed: int) -> Split:
-    """60, 20 and 20 % of the artifacts of each class, in the order of a hash of the seed and the artifact.
-
-    Raises ValueError where an artifact is both malicious and benign.
-    """
-    parts: tuple[set[str], set[str], set[str]] = set(), set(), set()
-    for artifacts in _by_class(samples, seed):
-        test = round(len(artifacts) * 0.2)
-        parts[0].update(artifacts[2 * test :])
-        parts[1].update(artifacts[test : 2 * test])
-        parts[2].update(artifacts[:test])
-    return Split(*(_of(samples, part) for part in parts))
-
-
 def folds(samples: Sequence[Sample], count: int, seed: int) -> Iterator[tuple[tuple[Sample, ...], tuple[Sample, ...]]]:
-    """Each of ``count`` parts once as what is tested on, the others as what is learned from, stratified by class."""
+    """Each of ``count`` parts once as what is tested on, the others as what is learned from, stratified by class.
+
+    Artifacts of each class go to the parts in the order of a hash of the seed and the artifact. Raises ValueError where
+    an artifact is both malicious and benign.
+    """
     classes = list(_by_class(samples, seed))
     everything = {artifact for artifacts in classes for artifact in artifacts}
     for number in range(count):

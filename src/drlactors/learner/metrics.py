@@ -1,12 +1,11 @@
 """Figures of a detector that decides while it watches: pure functions of margins, truths and seconds."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata, t
+from scipy.stats import rankdata
 
-from drlactors.learner.intervals import Interval
 from drlactors.learner.traces import Bools, Indices, Margins, stops
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +30,11 @@ class Bin(NamedTuple):
     sessions: int
 
 
+def mean(values: npt.NDArray[Any]) -> float:
+    """NaN of nothing."""
+    return float(values.mean()) if values.size else np.nan
+
+
 def threshold_at(wanted: Margins, malicious: Bools, fpr: float) -> float:
     """The least threshold that stops no more than this share of the benign sessions."""
     most = np.sort(wanted[~malicious].max(axis=1))[::-1]
@@ -38,20 +42,30 @@ def threshold_at(wanted: Margins, malicious: Bools, fpr: float) -> float:
     return float(most[allowed]) if allowed < len(most) else -np.inf
 
 
+def chosen_threshold(wanted: Margins, malicious: Bools, fpr: float) -> float:
+    """For other sessions than these: halfway from ``threshold_at`` to the least that is stopped above it.
+
+    At its very edge about half of the benign sessions that resemble the last one let go would be stopped.
+    """
+    least = threshold_at(wanted, malicious, fpr)
+    most = wanted.max(axis=1)
+    above = most[most > least]
+    return (least + float(above.min())) / 2 if above.size and np.isfinite(least) else least
+
+
 def point(stopped: Indices, seconds: Floats, malicious: Bools) -> Point:
     """``stopped``: (n,) windows, as of ``traces.stops``; ``seconds``: (n, windows)."""
     at_s = seconds[np.arange(len(stopped)), stopped]
     caught = (stopped >= 0) & malicious
     caught_s = at_s[caught]
-    some = bool(caught.any())
     until_s = np.where(stopped >= 0, at_s, seconds.max(axis=1))
     return Point(
         tpr=float(caught.sum() / max(malicious.sum(), 1)),
         fpr=float(((stopped >= 0) & ~malicious).sum() / max((~malicious).sum(), 1)),
-        mean_s=float(caught_s.mean()) if some else np.nan,
-        median_s=float(np.median(caught_s)) if some else np.nan,
-        p95_s=float(np.percentile(caught_s, 95)) if some else np.nan,
-        restricted_mean_s=float(until_s[malicious].mean()) if malicious.any() else np.nan,
+        mean_s=mean(caught_s),
+        median_s=float(np.median(caught_s)) if caught_s.size else np.nan,
+        p95_s=float(np.percentile(caught_s, 95)) if caught_s.size else np.nan,
+        restricted_mean_s=mean(until_s[malicious]),
     )
 
 
@@ -88,8 +102,8 @@ def saved(stopped: Indices, seconds: Floats, malicious: Bools, timeout_s: float,
     """
     at_s = seconds[np.arange(len(stopped)), stopped]
     run_s = np.where(stopped >= 0, np.minimum(at_s, timeout_s), timeout_s)
-    mean_s = base_rate * run_s[malicious].mean() + (1 - base_rate) * run_s[~malicious].mean()
-    return float(1 - mean_s / timeout_s)
+    mean_s = base_rate * mean(run_s[malicious]) + (1 - base_rate) * mean(run_s[~malicious])
+    return 1 - mean_s / timeout_s
 
 
 def brier(probabilities: Floats, malicious: Bools) -> float:
@@ -98,33 +112,14 @@ def brier(probabilities: Floats, malicious: Bools) -> float:
 
 
 def reliability(probabilities: Floats, malicious: Bools, bins: int = 10) -> list[Bin]:
-    """Bars of equal width; those that nothing falls into are left out."""
+    """Bars of equal width; NaN in those that nothing falls into."""
     number = np.minimum((probabilities * bins).astype(np.intp), bins - 1)
-    return [
-        Bin(float(probabilities[here].mean()), float(malicious[here].mean()), int(here.sum()))
-        for here in (number == n for n in range(bins))
-        if here.any()
-    ]
+    within = [number == n for n in range(bins)]
+    return [Bin(mean(probabilities[here]), mean(malicious[here]), int(here.sum())) for here in within]
 
 
 def calibration_error(bars: list[Bin]) -> float:
     """The expected calibration error (Naeini, Cooper, and Hauskrecht 2015)."""
-    total = sum(bar.sessions for bar in bars)
-    return sum(bar.sessions * abs(bar.predicted - bar.observed) for bar in bars) / total if total else np.nan
-
-
-def over_seeds(values: Floats, tested_by_learned: float, confidence: float = 0.95) -> Interval:
-    """The mean over repeated splits, with the corrected resampled t interval (Nadeau and Bengio 2003, section 3).
-
-    Splits share sessions, so their figures are not independent, and the plain interval is far too narrow: the variance
-    is taken (1 / n + tested / learned) times instead of 1 / n. Values that are not numbers are left out.
-    """
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return Interval(np.nan, np.nan, np.nan)
-    found = float(known.mean())
-    if known.size == 1:
-        return Interval(found, -np.inf, np.inf)
-    spread = np.sqrt(known.var(ddof=1) * (1 / known.size + tested_by_learned))
-    half = float(t.ppf((1 + confidence) / 2, known.size - 1) * spread)
-    return Interval(found, found - half, found + half)
+    filled = [bar for bar in bars if bar.sessions]
+    total = sum(bar.sessions for bar in filled)
+    return sum(bar.sessions * abs(bar.predicted - bar.observed) for bar in filled) / total if total else np.nan

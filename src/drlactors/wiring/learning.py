@@ -124,9 +124,14 @@ class ModelShelf:
             return RulePolicy(self._task.schema)
 
     def tuned_rules(self, learned_from: list[Sample]) -> Rank:
-        schema = self._task.schema
-        best = tuned(Thresholds(), _neighbours, lambda found: RulePolicy(schema, found).rank, learned_from, self._task)
-        return RulePolicy(schema, best).rank
+        return tuned_rules(self._task, learned_from)
+
+
+def tuned_rules(task: Task, learned_from: list[Sample]) -> Rank:
+    """The rule policy with the thresholds that earn most in these sessions."""
+    schema = task.schema
+    best = tuned(Thresholds(), _neighbours, lambda found: RulePolicy(schema, found).rank, learned_from, task)
+    return RulePolicy(schema, best).rank
 
 
 def _neighbours(thresholds: Thresholds) -> Iterable[Thresholds]:

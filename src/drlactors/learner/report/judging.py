@@ -1,23 +1,22 @@
 """What the methods make of sessions that they have not seen, and the thresholds that validation chooses for them."""
 
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from drlactors.learner import stopping
-from drlactors.learner.metrics import Floats, threshold_at
+from drlactors.learner.baselines import FIXED_S
+from drlactors.learner.metrics import Floats, chosen_threshold, matched
 from drlactors.learner.report import protocol
 from drlactors.learner.report.protocol import OURS, THRESHOLD, Data, Fitted, Rotation, Study, among, name_of
-from drlactors.learner.stopping import Boundary, Scored
+from drlactors.learner.stopping import Boundary
 from drlactors.learner.traces import Bools, Margins, Traces, margins
 
 #: The false-positive rates that thresholds are chosen for, and the one of figures that are shown for one alone.
 FPRS = (0.01, 0.05, 0.10)
 HEADLINE = 0.05
-
-#: The two scores of ours; its margins follow from the boundary.
-FOREST, BOOSTING = "forest", "boosting"
 
 
 class Judged(NamedTuple):
@@ -31,11 +30,6 @@ class Judged(NamedTuple):
     def select(self, sessions: Bools) -> "Judged":
         scores = {name: margins[sessions] for name, margins in self.scores.items()}
         return Judged(scores, self.seconds[sessions], self.malicious[sessions], self.artifacts[sessions])
-
-    @property
-    def methods(self) -> list[str]:
-        """Ours first."""
-        return [OURS, *(name for name in self.scores if name not in (FOREST, BOOSTING))]
 
 
 class Rotated(NamedTuple):
@@ -57,15 +51,14 @@ def rotate(study: Study, data: Data, seed: int) -> list[Rotated]:
     found = []
     for rotation, fitted in fits:
         by = validation.select(~np.isin(validation.artifacts, sorted(rotation.tested)))
-        boundaries = {fpr: {name: choose(name, by, fpr) for name in by.methods} for fpr in FPRS}
+        boundaries = {fpr: {name: choose(name, by, fpr) for name in by.scores} for fpr in FPRS}
         tested = judged(fitted, data.over.select(among(data.over, rotation.tested)), study)
         found.append(Rotated(rotation, fitted, tested, boundaries))
     return found
 
 
 def judged(fitted: Fitted, over: Traces, study: Study) -> Judged:
-    forest, boosting = fitted.evidence.margins(over)
-    scores = {FOREST: forest, BOOSTING: boosting, THRESHOLD: fitted.running.margins(over)}
+    scores = {OURS: fitted.evidence.margins(over), THRESHOLD: fitted.running.margins(over)}
     scores |= {name_of(at_s): classifier.margins(over) for at_s, classifier in fitted.fixed.items()}
     scores |= {name: margins(rank, over, study.task.rules.reviews) for name, rank in fitted.ranks.items()}
     return Judged(scores, over.seconds, over.malicious, over.artifacts)
@@ -83,14 +76,14 @@ def pooled(parts: list[Judged]) -> Judged:
 def choose(name: str, by: Judged, fpr: float) -> Boundary:
     """For all methods but ours a threshold is all there is to choose."""
     if name == OURS:
-        return stopping.chosen(_scored(by), by.seconds, by.malicious, fpr)
-    return Boundary(0.0, 0.0, threshold_at(by.scores[name], by.malicious, fpr))
+        looks = [matched(by.scores[name_of(at_s)], by.seconds, by.malicious, fpr).tpr for at_s in FIXED_S]
+        return stopping.chosen(by.scores[OURS], by.seconds, by.malicious, fpr, enough=max(looks))
+    return Boundary(0.0, inf, chosen_threshold(by.scores[name], by.malicious, fpr))
 
 
 def applied(name: str, boundary: Boundary, to: Judged) -> Margins:
     """By how much each window is above the boundary."""
-    score = _scored(to).mixed(boundary.forest) if name == OURS else to.scores[name]
-    wanted = stopping.advantages(score, to.seconds, boundary.slope)
+    wanted = stopping.advantages(to.scores[name], to.seconds, boundary)
     above = np.full(wanted.shape, -np.inf)
     np.subtract(wanted, boundary.threshold, out=above, where=np.isfinite(wanted))
     return above
@@ -99,7 +92,3 @@ def applied(name: str, boundary: Boundary, to: Judged) -> Margins:
 def over_all(rotated: list[Rotated], name: str, fpr: float) -> Margins:
     """Of the tested sessions of all rotations, each by its rotation's boundary."""
     return np.concatenate([applied(name, one.boundaries[fpr][name], one.tested) for one in rotated])
-
-
-def _scored(of: Judged) -> Scored:
-    return Scored(of.scores[FOREST], of.scores[BOOSTING])

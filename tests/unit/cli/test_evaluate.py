@@ -1,0 +1,46 @@
+"""`drlactors evaluate` writes a report from what the checkout holds, and says in one line what it cannot do."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from drlactors.__main__ import run
+
+
+def test_a_quick_run_writes_the_page_the_figures_and_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(["evaluate", "--quick", "--seeds", "1", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "off-policy replay" in told
+    assert "threshold stopping" in told
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["command"] == "drlactors evaluate recordings --seeds 1 --quick"
+    assert {"detection", "calibration", "alone", "loss", "stages"} == set(report["found"])
+    assert {
+        *("stopping policy", "threshold stopping", "always continue", "random", "rules", "rules, tuned", "plain DQN"),
+        *(f"fixed {at_s} s" for at_s in (1, 2, 5, 10, 20, 30)),
+    } <= set(report["found"]["detection"]["methods"])
+    page = (tmp_path / "report.html").read_text()
+    assert report["limits"] in page
+    svgs = list(tmp_path.glob("*.svg"))
+    assert len(svgs) == 6
+    assert all(svg.read_text() in page for svg in svgs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("everything",), "there is no set 'everything'"),
+        (("android-strace",), "say where android-strace-2018 lies"),
+        (("recordings", "--split", "date"), "no dates to split them by"),
+        (("--split", "family"), "family"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_in_one_line(
+    arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.delenv("DRLACTORS_DATA", raising=False)
+    assert run(["evaluate", *arguments]) != 0
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
