@@ -69,7 +69,6 @@ class ProcessLog:
         self.passed_over = 0  # records that made no sense
         self.restarts = 0
         self.broken = ""  # why nothing more can be read
-        self.unread_bytes = 0  # the beginning of a record
         self._path = path
         self._head = b""
         self._explained: dict[int, _Explained] = {}
@@ -85,7 +84,6 @@ class ProcessLog:
                     if record is not None:
                         yield record
                 self.offset += taken
-                self.unread_bytes = len(data) - taken
                 most_bytes -= taken
                 if not taken:
                     break

@@ -7,8 +7,8 @@ from drlactors.sandboxes.cape.log import Began, Called, Mark, ProcessLog
 
 #: Read from one log before the next one has its turn.
 TURN_BYTES = 1 << 18
-#: A run that makes more logs than this has its reasons: the first ones are read.
-MOST_LOGS = 4096
+#: The guest may send logs of processes that are none: with more than this, the others are not read.
+MOST_LOGS = 1024
 
 
 class Logs:
@@ -17,7 +17,8 @@ class Logs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._logs: dict[int, ProcessLog] = {}
-        self._told_broken: set[int] = set()
+        self._too_many = False
+        self._told_broken = 0
 
     def resume(self, marks: Mapping[int, Mark]) -> None:
         """Go on where the logs were left."""
@@ -57,19 +58,26 @@ class Logs:
         """Records that made no sense."""
         return sum(log.passed_over for log in self._logs.values())
 
-    def broken(self) -> dict[int, str]:
-        """Logs that cannot be read any further, and why."""
-        return {pid: log.broken for pid, log in self._logs.items() if log.broken}
+    @property
+    def restarts(self) -> int:
+        """How often a log was opened anew: a second of it at most may have gone unread."""
+        return sum(log.restarts for log in self._logs.values())
+
+    def broken(self) -> list[str]:
+        """What cannot be read, and why."""
+        found = [f"process {pid}: {log.broken}" for pid, log in self._logs.items() if log.broken]
+        return [*found, f"more than {MOST_LOGS:,} logs"] if self._too_many else found
 
     def newly_broken(self) -> bool:
-        """Whether one has broken since this was asked last."""
-        broken = {pid for pid in self.broken() if pid not in self._told_broken}
-        self._told_broken |= broken
-        return bool(broken)
+        """Whether there is more of it than when this was asked last."""
+        before, self._told_broken = self._told_broken, len(self.broken())
+        return self._told_broken > before
 
     def _look(self) -> None:
-        for path in sorted(self._folder.glob("*.bson")):
-            if path.stem.isascii() and path.stem.isdecimal() and len(self._logs) < MOST_LOGS:
-                pid = int(path.stem)
-                if pid not in self._logs:
-                    self._logs[pid] = ProcessLog(path)
+        for path in self._folder.glob("*.bson"):
+            if not (path.stem.isascii() and path.stem.isdecimal()) or int(path.stem) in self._logs:
+                continue
+            if len(self._logs) >= MOST_LOGS:
+                self._too_many = True
+                return
+            self._logs[int(path.stem)] = ProcessLog(path)

@@ -42,7 +42,7 @@ class Terms(NamedTuple):
     poll_s: float = 0.25  # how often it is looked whether a first process has appeared, or the run ended
     finish_s: float = 60.0  # the analyser has so long to end a run
     status_s: float = 120.0  # and CAPE to say what became of it, machine and memory dump included
-    status_every_s: float = 2.0
+    status_every_s: float = 5.0
     settle_s: float = 5.0  # for the last calls to be written, where CAPE says nothing
     answers_s: float = 3600.0  # drlactors may be away for so long at the end
     rerun: Rerun | None = None  # None: there is no second stage
@@ -189,6 +189,8 @@ class Run:
         detail = f"what the policy concluded; CAPE task {self._note.task} on {self._note.machine}: {status}"
         if self._logs.passed_over:
             detail += f"; {self._logs.passed_over} records made no sense"
+        if self._logs.restarts:
+            detail += f"; logs were opened anew {self._logs.restarts} times"
         if self._kept.convicted is not None:
             return Outcome.MALICIOUS, detail
         if not self._processes:
@@ -196,8 +198,7 @@ class Run:
         if why != ENDED or status.startswith("failed"):
             return Outcome.FAILED, detail
         if broken := self._logs.broken():
-            reasons = ", ".join(f"process {pid}: {reason}" for pid, reason in sorted(broken.items())[:3])
-            return Outcome.FAILED, f"{detail}; not all that it did was seen ({reasons})"
+            return Outcome.FAILED, f"{detail}; not all that it did was seen ({', '.join(broken[:3])})"
         if unanswered:
             return Outcome.FAILED, f"{detail}; {unanswered} windows were never answered"
         return Outcome.BENIGN, detail
@@ -257,6 +258,8 @@ class Run:
         except (CapeRefused, CapeUnreachable) as error:
             return Done(False, "not-finished", str(error))
         while not self._over():
-            if clock.monotonic_s() >= until_s or self._stop.wait(self._terms.poll_s):
+            if clock.monotonic_s() >= until_s:
                 return Done(False, "still-running", f"told to finish, it still runs after {self._terms.finish_s:g} s")
+            if self._stop.wait(self._terms.poll_s):
+                return Done(False, "still-running", "told to finish; who watches it was stopped before it ended")
         return Done(outcome="terminated", message=f"task {self._note.task} was finished early")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from drlactors.domain.telemetry import Telemetry
 from drlactors.sandboxes.cape.log import Called, ProcessLog
-from drlactors.sandboxes.cape.logs import Logs
+from drlactors.sandboxes.cape.logs import MOST_LOGS, Logs
 from drlactors.sandboxes.cape.windows import Windows
 from tests.unit.sandboxes.cape.kit import Monitor, append
 
@@ -88,6 +88,17 @@ def test_only_behaviour_logs_are_read(tmp_path: Path) -> None:
     for name in ("10.bson", "ten.bson", "-1.bson", "10.txt", "٣.bson"):
         append(tmp_path / name, monitor.begins())
     assert len(list(Logs(tmp_path).read(ALL))) == 1
+
+
+def test_more_logs_than_are_read_are_a_loss(tmp_path: Path) -> None:
+    for pid in range(MOST_LOGS):
+        (tmp_path / f"{pid}.bson").touch()
+    logs = Logs(tmp_path)
+    assert (list(logs.read(ALL)), logs.newly_broken(), logs.broken()) == ([], False, [])
+    append(tmp_path / "99999.bson", Monitor(99999).begins())
+    assert list(logs.read(ALL)) == []
+    assert (logs.newly_broken(), logs.newly_broken()) == (True, False)
+    assert logs.broken() == ["more than 1,024 logs"]
 
 
 def test_a_folder_that_is_gone_has_no_logs(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import time
 import uuid
 from pathlib import Path
 
@@ -62,5 +61,4 @@ class Drlactors(Auxiliary):  # type: ignore[misc]  # CAPE's class is not there w
             "route": task.route or "",
             "timeout_s": task.timeout or 0,
             "tags": task.tags_tasks or "",
-            "began_us": time.time_ns() // 1000,
         }
