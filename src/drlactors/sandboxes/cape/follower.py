@@ -11,8 +11,6 @@ from drlactors.sandboxes.cape.run import Run, Terms
 from drlactors.sandboxes.errors import BadNote
 from drlactors.sandboxes.sandbox import Sandbox
 
-LOOK_S = 0.5
-
 
 class Follower:
     """Use ``follow``; it returns when it is told to stop, and leaves what still runs to the next follower."""
@@ -33,7 +31,7 @@ class Follower:
                 if path not in self._taken:
                     self._take(path, stop)
             self._taken = {path: thread for path, thread in self._taken.items() if thread.is_alive() or path.exists()}
-            stop.wait(LOOK_S)
+            stop.wait(self._terms.poll_s)
         for thread in self._taken.values():
             thread.join()
 
@@ -44,17 +42,25 @@ class Follower:
 
     def _run(self, path: Path, stop: threading.Event) -> None:
         """What goes wrong with one run is told, and its note stays for the next follower."""
-        try:
-            note = Note.read(path)
-            if note.ended and not note.beside(".windows").exists():
-                self._tell(f"task {note.task} ended before it was followed: its report can be imported")
-                note.discard()
+        while not stop.is_set():
+            try:
+                self._follow(Note.read(path), stop)
+            except BusUnreachable as error:
+                self._tell(f"{path.name} waits: {error}")
+                stop.wait(self._terms.again_s)
+            except (BadNote, OSError) as error:
+                self._tell(f"{path.name} is left: {error}")
                 return
-            self._tell(f"task {note.task} on {note.machine}: followed as session {note.session}")
-            concluded = Run(self._sandbox, note, self._api, self._terms, self._tell).follow(stop)
-        except (BadNote, BusUnreachable, OSError) as error:
-            self._tell(f"{path.name} is left: {error}")
+            else:
+                return
+
+    def _follow(self, note: Note, stop: threading.Event) -> None:
+        if note.ended and not note.beside(".windows").exists():
+            self._tell(f"task {note.task} ended before it was followed: its report can be imported")
+            note.discard()
             return
+        self._tell(f"task {note.task} on {note.machine}: followed as session {note.session}")
+        concluded = Run(self._sandbox, note, self._api, self._terms, self._tell).follow(stop)
         if concluded is not None:
             again = f"; second stage: task {', '.join(map(str, concluded.rerun))}" if concluded.rerun else ""
             self._tell(f"task {note.task}: {concluded.outcome}: {concluded.detail}{again}")

@@ -49,11 +49,6 @@ class Logs:
         return {pid: log.mark for pid, log in self._logs.items()}
 
     @property
-    def bytes(self) -> int:
-        """Read so far, and there still."""
-        return sum(log.offset for log in self._logs.values())
-
-    @property
     def passed_over(self) -> int:
         """Records that made no sense."""
         return sum(log.passed_over for log in self._logs.values())

@@ -1,5 +1,6 @@
 """What the module inside CAPE says of a task, in the spool folder."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -32,6 +33,7 @@ class Note(NamedTuple):
     route: str  # empty: CAPE's default
     timeout_s: int  # 0: CAPE's default
     episode: EpisodeId | None  # of the stage that this one follows
+    began_us: int
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -53,6 +55,7 @@ class Note(NamedTuple):
                 route=str(told["route"]),
                 timeout_s=int(told["timeout_s"]),
                 episode=_episode(str(told["tags"])),
+                began_us=int(told["began_us"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadNote(path, repr(error)) from error
@@ -70,6 +73,19 @@ class Note(NamedTuple):
     def abandoned(self) -> bool:
         """CAPE has died: it would hold the note locked."""
         return not self.ended and not _locked(self.path) and not self.ended  # it ends between two looks
+
+    @property
+    def given_up(self) -> bool:
+        """CAPE has thrown away what it had of this run, since its machine was dead; it may run the task again."""
+        return self.ended and (not self.storage.exists() or self._is_superseded())
+
+    def _is_superseded(self) -> bool:
+        for path in waiting(self.path.parent):
+            with contextlib.suppress(BadNote, FileNotFoundError):
+                other = Note.read(path)
+                if other.task == self.task and other.began_us > self.began_us:
+                    return True
+        return False
 
     def discard(self) -> None:
         """Forget the run."""

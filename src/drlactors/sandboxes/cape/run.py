@@ -25,6 +25,7 @@ WINDOW_BYTES = 4 << 20
 MAX_WINDOW_MS = 600_000
 ANSWER_S = 10.0
 ENDED = "ended"
+GIVEN_UP = "given up: its machine was dead"
 
 
 class Rerun(NamedTuple):
@@ -39,12 +40,13 @@ class Terms(NamedTuple):
     """How runs are followed here."""
 
     window_ms: int = 1000
-    poll_s: float = 0.25  # how often it is looked whether a first process has appeared, or the run ended
+    poll_s: float = 0.25  # how often it is looked whether a run has begun, has a first process, or has ended
     finish_s: float = 60.0  # the analyser has so long to end a run
     status_s: float = 120.0  # and CAPE to say what became of it, machine and memory dump included
     status_every_s: float = 5.0
     settle_s: float = 5.0  # for the last calls to be written, where CAPE says nothing
     answers_s: float = 3600.0  # drlactors may be away for so long at the end
+    again_s: float = 5.0  # until it is tried again to reach it for a run that begins meanwhile
     rerun: Rerun | None = None  # None: there is no second stage
 
 
@@ -98,13 +100,15 @@ class Run:
 
     def _read(self) -> bool:
         """Take in what is new; whether anything was, once a process was seen."""
-        before = self._logs.bytes
+        if self._note.given_up:
+            return False
+        before = self._logs.marks
         for record in self._logs.read(WINDOW_BYTES):
             if isinstance(record, Began):
                 self._processes += 1
             else:
                 self._windows.add(record)
-        return self._processes > 0 and self._logs.bytes > before
+        return self._processes > 0 and self._logs.marks != before
 
     def _cut(self) -> None:
         now_us = self._sandbox.clock.now_us()
@@ -138,6 +142,8 @@ class Run:
 
     def _over(self) -> str:
         """Why there is nothing more to follow; empty while there is."""
+        if self._note.given_up:
+            return GIVEN_UP
         if self._note.ended:
             return ENDED
         return "CAPE itself ended while the task ran" if self._note.abandoned else ""
@@ -167,6 +173,8 @@ class Run:
             except (CapeRefused, CapeUnreachable) as error:
                 self._stop.wait(self._terms.settle_s)
                 return f"ended ({error})"
+            if status == "pending" or self._note.given_up:
+                return GIVEN_UP  # and waits for another machine, or has one
             if status != "running" or clock.monotonic_s() >= until_s or self._stop.wait(self._terms.status_every_s):
                 return status
             if self._read():
@@ -195,7 +203,7 @@ class Run:
             return Outcome.MALICIOUS, detail
         if not self._processes:
             return Outcome.FAILED, f"no process was seen; CAPE task {self._note.task}: {status}"
-        if why != ENDED or status.startswith("failed"):
+        if why != ENDED or status == GIVEN_UP or status.startswith("failed"):
             return Outcome.FAILED, detail
         if broken := self._logs.broken():
             return Outcome.FAILED, f"{detail}; not all that it did was seen ({', '.join(broken[:3])})"

@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -86,6 +87,12 @@ class Task:
         """The machine is stopped: auxiliary modules first, then the last of the logs, then the status."""
         self._auxiliary.stop()
         self._cape.statuses[self.number] = status
+
+    def lose_machine(self) -> None:
+        """The machine is dead: what there is of the run is removed, and the task waits for another machine."""
+        self._auxiliary.stop()
+        shutil.rmtree(self.folder)
+        self._cape.statuses[self.number] = "pending"
 
     def die(self) -> None:
         """CAPE is killed: nothing is said, and locks are gone."""

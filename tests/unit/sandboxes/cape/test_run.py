@@ -15,13 +15,13 @@ from drlactors.domain.ids import SessionId
 from drlactors.domain.permission import Rules
 from drlactors.domain.session import ActionSelected, Answer, Command, End, EndReason, Outcome, Record, Report, Start
 from drlactors.domain.telemetry import Window
-from drlactors.ports.bus import Delivery
+from drlactors.ports.bus import BusUnreachable, Delivery
 from drlactors.sandboxes.cape.api import CapeApi
 from drlactors.sandboxes.cape.follower import Follower
 from drlactors.sandboxes.cape.note import EPISODE_TAG, Note, waiting
 from drlactors.sandboxes.cape.run import Rerun, Terms
 from drlactors.sandboxes.sandbox import Sandbox
-from drlactors.testing.memory_bus import MemoryBus
+from drlactors.testing.memory_bus import MemoryBus, MemoryLink
 from tests.unit.sandboxes.cape.fake import SAMPLE, SHA256, FakeCape, Task
 
 QUICK = Terms(window_ms=40, poll_s=0.01, finish_s=5.0, status_s=5.0, status_every_s=0.02, settle_s=0.05, answers_s=5.0)
@@ -88,6 +88,18 @@ class Plane:
         return ActionSelected(window.seq, self.policy(window), (0.0,) * 5, 31, b"", "rules", "schema", (), 1.0)
 
 
+class _Link(MemoryLink):
+    def __init__(self, bus: MemoryBus, scene: "Scene") -> None:
+        super().__init__(bus)
+        self._scene = scene
+
+    def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
+        if self._scene.away:
+            self._scene.away -= 1
+            raise BusUnreachable("away")
+        super().listen(session, on_actions)
+
+
 class Scene:
     """CAPE, drlactors, and what stands between them."""
 
@@ -95,12 +107,13 @@ class Scene:
         self.cape = cape
         self.plane = plane
         self.told: list[str] = []
+        self.away = 0  # so often drlactors cannot be reached for a session that begins
 
     @contextmanager
     def following(self, terms: Terms = QUICK) -> Iterator[None]:
         """A follower, until it is stopped: what runs then is left to the next one."""
         stop = threading.Event()
-        link = self.plane.bus.link()
+        link = _Link(self.plane.bus, self)
         with Sandbox(link, "cape", journal=self.cape.root / "actions", resend_s=0.2) as sandbox:
             follower = Follower(sandbox, self.cape.spool, CapeApi(self.cape.url), terms, self.told.append)
             thread = threading.Thread(target=follower.follow, args=(stop,))
@@ -254,6 +267,55 @@ def test_a_cape_that_dies_leaves_a_failed_run(scene: Scene) -> None:
         task.die()
         assert scene.wait_ended(session) == (Outcome.FAILED, EndReason.FAILED)
     assert "CAPE itself ended" in scene.plane.report(session).detail
+
+
+def test_a_run_whose_machine_was_dead_is_failed_and_the_next_one_is_another_session(scene: Scene) -> None:
+    with scene.following():
+        first, lost = scene.start(7)
+        monitor = first.begin()
+        first.write(1234, monitor.calls("NtWriteFile", HandleName=r"C:\1", Length=9))
+        scene.plane.wait(lambda: writes_in(scene.plane.windows(lost)) == 1)
+        first.lose_machine()
+        second, session = scene.start(7)
+        monitor = second.begin()
+        second.write(1234, monitor.calls("NtWriteFile", HandleName=r"C:\2", Length=9) * 2)
+        assert scene.wait_ended(lost) == (Outcome.FAILED, EndReason.FAILED)
+        scene.wait_windows(session, 2)
+        second.end()
+        assert scene.wait_ended(session) == (Outcome.BENIGN, EndReason.FINISHED)
+    assert writes_in(scene.plane.windows(lost)) == 1
+    assert "C:\\1" not in {path for one in scene.plane.windows(session) for path in one.telemetry.accessed_paths}
+
+
+def test_a_run_that_was_given_up_while_nobody_followed_does_not_take_the_next_ones_logs(scene: Scene) -> None:
+    with scene.following():
+        first, lost = scene.start(7)
+        first.begin()
+        scene.wait_windows(lost, 1)
+    first.lose_machine()
+    second, session = scene.start(7)
+    monitor = second.begin()
+    second.write(1234, monitor.calls("NtWriteFile", HandleName=r"C:\2", Length=9))
+    with scene.following():
+        assert scene.wait_ended(lost)[0] is Outcome.FAILED
+        scene.wait_windows(session, 1)
+        second.end()
+        assert scene.wait_ended(session)[0] is Outcome.BENIGN
+    assert writes_in(scene.plane.windows(lost)) == 0
+
+
+def test_a_run_that_begins_while_drlactors_is_away_is_followed_when_it_is_back(scene: Scene) -> None:
+    scene.away = 3
+    with scene.following(QUICK._replace(again_s=0.02)):
+        task, session = scene.start(7)
+        monitor = task.begin()
+        task.write(1234, monitor.calls("NtWriteFile", HandleName=r"C:\1", Length=9))
+        scene.plane.wait(lambda: writes_in(scene.plane.windows(session)) == 1)
+        task.end()
+        assert scene.wait_ended(session)[0] is Outcome.BENIGN
+    assert scene.away == 0
+    seqs = [window.seq for window in scene.plane.windows(session)]
+    assert seqs == list(range(len(seqs)))
 
 
 def test_a_log_that_breaks_is_a_loss_in_the_session_and_never_benign(scene: Scene) -> None:

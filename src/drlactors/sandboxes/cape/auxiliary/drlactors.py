@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import time
 import uuid
 from pathlib import Path
 
@@ -61,4 +62,5 @@ class Drlactors(Auxiliary):  # type: ignore[misc]  # CAPE's class is not there w
             "route": task.route or "",
             "timeout_s": task.timeout or 0,
             "tags": task.tags_tasks or "",
+            "began_us": time.time_ns() // 1000,
         }
