@@ -1,5 +1,6 @@
 """What every test may ask for: running servers, fresh databases, and no test that is left out in silence."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
 #: Tests that may be skipped, by node id, each with its reason. Any other skip or expected failure fails the session.
 ALLOWED_SKIPS: dict[str, str] = {}
+
+#: Each system that runs has a process that makes patterns: one second of a core at every start of every test's.
+os.environ.setdefault("DRLACTORS_PATTERNS__FOLLOW", "false")
 
 #: A machine that is busy makes an example slow, not wrong: hypothesis would call it a failure after 200 ms.
 settings.register_profile("drlactors", deadline=None, suppress_health_check=[HealthCheck.too_slow])

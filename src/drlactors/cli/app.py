@@ -69,6 +69,15 @@ GROUPS = {
         "What sessions decided and why, chained and signed, for whoever has to believe it.",
         {"export": "drlactors.cli.receipts:export", "verify": "drlactors.cli.receipts:verify"},
     ),
+    "patterns": (
+        "What was learned about attacks.",
+        {
+            "query": "drlactors.cli.patterns:query",
+            "show": "drlactors.cli.patterns:show",
+            "stats": "drlactors.cli.patterns:stats",
+            "rebuild": "drlactors.cli.patterns:rebuild",
+        },
+    ),
     "quarantine": (
         "Artifacts that were put away: encrypted, and not to be run from there.",
         {

@@ -39,6 +39,7 @@ class Line(NamedTuple):
 class Dossier(NamedTuple):
     state: State  # of the session
     asked: ActionSelected | None  # the choice that opened the review
+    asked_us: int  # when it was made
     paths: tuple[str, ...]
     addresses: tuple[str, ...]
     syscalls: tuple[str, ...]
@@ -50,6 +51,7 @@ def dossier(opened: review.ReviewOpened, entries: Iterable[Entry]) -> Dossier:
     """From the entries of the session that asks."""
     state = DECIDER.initial
     asked: ActionSelected | None = None
+    asked_us = 0
     timeline: list[Line] = []
     paths, addresses, syscalls = Counter[str](), Counter[str](), Counter[str]()
     signs: dict[str, None] = {}
@@ -63,11 +65,12 @@ def dossier(opened: review.ReviewOpened, entries: Iterable[Entry]) -> Dossier:
                 syscalls.update(seen.syscall_types)
                 signs |= dict.fromkeys(_signs(event))
             elif isinstance(event, ActionSelected) and event.seq == opened.seq:
-                asked = event
+                asked, asked_us = event, entry.at_us
             timeline += [Line(entry.at_us, says) for says in _says(event)]
     return Dossier(
         state=state,
         asked=asked,
+        asked_us=asked_us,
         paths=_frequent(paths),
         addresses=_frequent(addresses),
         syscalls=_frequent(syscalls),

@@ -85,7 +85,7 @@ def _rows(log: "EventLog", streams: "list[Stream]", now_us: int, *, every: bool)
 
 
 def show(review: str, /, *, as_json: bool = False, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
-    """Show what there is to decide a review by: what was seen, the values and why, what was done, and when.
+    """Show what there is to decide a review by: what was seen, the values and why, what was done, what it is like.
 
     Examples
     --------
@@ -104,18 +104,21 @@ def show(review: str, /, *, as_json: bool = False, config: tuple[Path, ...] = ()
         As for up.
     """
     from drlactors.cli.dossier import dossier, page, plain
+    from drlactors.cli.neighbours import told
     from drlactors.ports.log import Category, Stream
-    from drlactors.wiring import SystemClock, reading
+    from drlactors.wiring import SystemClock, patterns
 
-    with reading(config, data_dir) as (log, _):
+    with patterns(config, data_dir) as asked:
+        log = asked.log
         stream = find(log, review)
         state, _version = folded(log, stream)
         assert state.opened is not None
         found = dossier(state.opened, log.stream(Stream(Category.SESSION, state.opened.session)))
+        lines, nearest = told(asked.store, found.asked, found.asked_us, asked.settings.patterns.neighbours)
         if as_json:
-            print(json.dumps(plain(str(stream.id), state, found)))
+            print(json.dumps(plain(str(stream.id), state, found) | {"nearest": nearest}))
             return
-        for line in page(str(stream.id), state, found, SystemClock().now_us()):
+        for line in (*page(str(stream.id), state, found, SystemClock().now_us()), *lines):
             print(line)
 
 

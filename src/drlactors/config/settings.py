@@ -73,6 +73,17 @@ class Postgres(Section):
     url: Annotated[SecretStr, AfterValidator(_postgres_url), RESTART]
 
 
+class Patterns(Section):
+    url: Annotated[SecretStr, AfterValidator(_postgres_url), RESTART]
+    follow: Annotated[bool, RESTART]
+    follow_s: Annotated[Seconds, RESTART]
+    retry_s: Annotated[Seconds, RESTART]
+    queue_changes: Annotated[AtLeastOne, RESTART]
+    connections: Annotated[int, Field(ge=1, le=100), RESTART]
+    nice: Annotated[int, Field(ge=0, le=19), RESTART]
+    neighbours: Annotated[int, Field(ge=1, le=100), RESTART]
+
+
 class Sessions(Section):
     idle_passivate_s: Annotated[Seconds, LIVE]
     lost_after_s: Annotated[Seconds, LIVE]
@@ -276,6 +287,7 @@ class Settings(Section):
     server: Server
     nats: Nats
     postgres: Postgres
+    patterns: Patterns
     sessions: Sessions
     episodes: Episodes
     rules: Rules

@@ -88,5 +88,9 @@ class Metrics:
             "gateway_waiting_messages", "Messages at the gateway that the bus does not have yet."
         )
         self.gateway_dropped = counter("gateway_dropped_windows", "Windows that the gateway threw away.")
+        self.patterns_stored = counter("patterns_stored", "Changes of attack patterns in their store.")
+        self.pattern_store_s = histogram("pattern_store_duration_seconds", "One transaction of it.", DURATIONS_S)
+        self.patterns_waiting = gauge("patterns_waiting", "Changes in the queue before the pattern store.")
+        self.pattern_store_failures = counter("pattern_store_failures", "Times that it took nothing.")
         self.policy_changes = Bounded(counter("policy_swaps", "Changes of the policy, and refusals of one.", "result"))
         self.model_info = gauge("model_info", "1 for the policy in charge.", "policy")

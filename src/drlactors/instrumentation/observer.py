@@ -80,6 +80,17 @@ class PrometheusObserver:
     def overflowed(self, windows: int) -> None:
         self._metrics.gateway_dropped.inc(windows)
 
+    def patterns(self, stored: int, seconds: float, waiting: int) -> None:
+        self._metrics.patterns_stored.inc(stored)
+        self._metrics.pattern_store_s.observe(seconds)
+        self._metrics.patterns_waiting.set(waiting)
+
+    def patterns_waiting(self, waiting: int) -> None:
+        self._metrics.patterns_waiting.set(waiting)
+
+    def patterns_failed(self) -> None:
+        self._metrics.pattern_store_failures.inc()
+
     def note(self, event: str, **fields: Any) -> None:
         self._logs.info(event, fields)
 

@@ -13,7 +13,7 @@ from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.domain.pattern import AttackPattern, Truth
 from drlactors.domain.session import Artifact
 
-#: In the order of the row; the vector comes and goes as an array of float32, exactly.
+#: In the order of the row.
 COLUMNS: tuple[tuple[str, str], ...] = (
     ("session", "uuid"),
     ("episode", "uuid"),
@@ -22,7 +22,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("artifact", "text"),
     ("artifact_kind", "text"),
     ("seq", "bigint"),
-    ("features", "real[]"),
+    ("features", "vector"),
     ("schema", "text"),
     ("action", "smallint"),
     ("policy", "text"),
@@ -36,17 +36,19 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("decided_us", "bigint"),
     ("ended_us", "bigint"),
 )
-SELECTED = ", ".join(f"{name}::real[]" if name == "features" else name for name, _ in COLUMNS)
+SELECTED = ", ".join(name for name, _ in COLUMNS)
 _DERIVED = (("families", "text[]"), ("bin", "smallint"), ("position", "bigint"))
-_NAMES = [name for name, _ in (*COLUMNS, *_DERIVED)]
-_VALUES = ", ".join(
-    "%b::real[]::vector" if name == "features" else f"%b::{kind}" for name, kind in (*COLUMNS, *_DERIVED)
-)
-_CHANGED = ", ".join(f"{name} = excluded.{name}" for name in _NAMES[1:])
+COLUMN_NAMES = [name for name, _ in (*COLUMNS, *_DERIVED)]
+_VALUES = ", ".join(f"%s::{kind}" for _, kind in (*COLUMNS, *_DERIVED))
+_CHANGED = ", ".join(f"{name} = excluded.{name}" for name in COLUMN_NAMES[1:])
 UPSERT = (
-    f"INSERT INTO patterns.attack_patterns ({', '.join(_NAMES)}) VALUES ({_VALUES}) "
+    f"INSERT INTO patterns.attack_patterns ({', '.join(COLUMN_NAMES)}) VALUES ({_VALUES}) "
     f"ON CONFLICT (session) DO UPDATE SET {_CHANGED}"
 ).encode()
+
+
+#: Of a vector in binary, before its numbers: how many there are, and two bytes for later.
+_HEAD_BYTES = 4
 
 
 class Stored(NamedTuple):
@@ -71,7 +73,7 @@ def row_of(pattern: AttackPattern, position: int) -> tuple[object, ...]:
         pattern.artifact.sha256,
         pattern.artifact.kind,
         pattern.seq,
-        list(pattern.features),
+        str(list(pattern.features)),  # as pgvector reads it; the shortest digits that give the same number again
         pattern.schema,
         int(pattern.action),
         pattern.policy,
@@ -91,6 +93,7 @@ def row_of(pattern: AttackPattern, position: int) -> tuple[object, ...]:
 
 
 def pattern_of(row: Sequence[Any], calibration: Calibration) -> AttackPattern:
+    """Of a row that was fetched in binary."""
     session, episode, stage, sandbox, sha256, kind, seq, features, schema, action, policy, leaning, reward = row[:13]
     attack, techniques, rules, truth, started_us, decided_us, ended_us = row[13:20]
     assert isinstance(session, UUID)
@@ -101,7 +104,7 @@ def pattern_of(row: Sequence[Any], calibration: Calibration) -> AttackPattern:
         sandbox=sandbox,
         artifact=Artifact(sha256, kind),
         seq=seq,
-        state_vector=np.array(features, dtype="<f4").tobytes(),
+        state_vector=np.frombuffer(features, ">f4", offset=_HEAD_BYTES).astype("<f4").tobytes(),
         schema=schema,
         action=Action(action),
         policy=policy,

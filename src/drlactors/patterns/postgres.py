@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import ClassVar
 
 import psycopg
 from psycopg import Connection
@@ -11,12 +12,14 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from drlactors.domain.action import Action
+from drlactors.domain.attack import AttackType
 from drlactors.domain.calibration import Calibration, Tally
 from drlactors.domain.ids import SessionId
 from drlactors.domain.pattern import REVISION, AttackPattern, Truth
 from drlactors.patterns import queries
 from drlactors.patterns.columns import SELECTED, UPSERT, Stored, pattern_of, row_of
-from drlactors.ports.patterns import Change, Found, Page, PatternsError, PatternsUnreachable, Place, Query
+from drlactors.ports.patterns import Change, Counts, Found, Page, PatternsError, PatternsUnreachable, Place, Query
 
 #: A server whose machine vanished is noticed after about 10 s instead of the system's two hours.
 LINK = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
@@ -25,10 +28,10 @@ STATEMENT_TIMEOUT_MS = 60_000
 WAIT_S = 3.0
 #: Patterns that are looked at for a nearest neighbour at least; more find more of the true ones, and take longer.
 EF_SEARCH = 64
-#: Where conditions leave few of the nearest, the search goes on until it has looked at so many.
-MAX_SCAN_TUPLES = 40_000
+#: Where conditions leave few of the nearest, the search goes on until it has looked at so many; then it is not worth
+#: more, and all of which they hold are compared.
+MAX_SCAN_TUPLES = 10_000
 
-_REVISION = str(REVISION)
 _TABLE = "patterns.attack_patterns"
 _TAKE_TURN = b"SELECT revision, position FROM patterns.progress FOR UPDATE"
 _POSITION = b"SELECT revision, position FROM patterns.progress"
@@ -40,7 +43,8 @@ _COUNT = (
     b"INSERT INTO patterns.outcomes AS old VALUES (%s, %s, %s, %s) ON CONFLICT (policy, bin) DO UPDATE SET "
     b"malicious = old.malicious + excluded.malicious, benign = old.benign + excluded.benign"
 )
-_OUTCOMES = b"SELECT policy, bin, malicious, benign FROM patterns.outcomes"
+_OUTCOMES = b"SELECT policy, bin, malicious, benign FROM patterns.outcomes WHERE malicious + benign > 0"
+_KINDS = f"SELECT attack, truth, action, count(*) FROM {_TABLE} GROUP BY attack, truth, action".encode()
 _OF = f"SELECT {SELECTED} FROM {_TABLE} WHERE session = %s".encode()
 
 
@@ -50,6 +54,8 @@ class PostgresPatterns:
     A user who may only read is enough for everything but ``store`` and ``clear``. ``heard`` is told of each call what
     it was ("store", "query") and how long it took, in seconds.
     """
+
+    REVISION: ClassVar[str] = str(REVISION)
 
     def __init__(
         self, dsn: str, *, connections: int = 4, heard: Callable[[str, float], None] = lambda _what, _seconds: None
@@ -72,10 +78,14 @@ class PostgresPatterns:
 
     def page(self, query: Query, *, limit: int, after: Place | None = None) -> Page:
         began_s = time.monotonic()
-        asked = queries.asked(query, limit + 1, after)
-        with self._connection() as connection, connection.transaction():
-            calibration = _calibration(connection)
-            rows = connection.execute(asked.statement, asked.parameters, binary=True).fetchall()
+        with self._connection() as connection:
+            with connection.pipeline():
+                outcomes = connection.execute(_OUTCOMES, binary=True)
+                first = connection.execute(*queries.asked(query, limit + 1, after), binary=True)
+            calibration, rows = _calibration(outcomes), first.fetchall()
+            if query.near is not None and len(rows) <= limit:  # the end, or conditions that hold far away only
+                exact = queries.asked(query, limit + 1, after, exact=True)
+                rows = connection.execute(*exact, binary=True).fetchall()
         self._heard("query", time.monotonic() - began_s)
         found = tuple(Found(pattern_of(row, calibration), row[-1]) for row in rows[:limit])
         return Page(found, _place(found[-1]) if len(rows) > limit else None)
@@ -83,7 +93,17 @@ class PostgresPatterns:
     def of(self, session: SessionId) -> AttackPattern | None:
         with self._connection() as connection:
             row = connection.execute(_OF, (session,), binary=True).fetchone()
-            return pattern_of(row, _calibration(connection)) if row else None
+            return pattern_of(row, _calibration(connection.execute(_OUTCOMES, binary=True))) if row else None
+
+    def counts(self) -> Counts:
+        with self._connection() as connection, connection.transaction():
+            attacks, actions = Counter[tuple[AttackType, Truth | None]](), Counter[Action]()
+            for attack, truth, action, count in connection.execute(_KINDS, binary=True):
+                attacks[AttackType(attack), truth and Truth(truth)] += count
+                actions[Action(action)] += count
+            return Counts(
+                dict(attacks), dict(actions), tuple(sorted(_outcomes(connection.execute(_OUTCOMES, binary=True))))
+            )
 
     def position(self) -> int:
         with self._connection() as connection:
@@ -91,16 +111,23 @@ class PostgresPatterns:
 
     def store(self, changes: Sequence[Change], *, after: int) -> bool:
         began_s = time.monotonic()
-        with self._connection() as connection, connection.transaction():
-            if _reached(turn := connection.execute(_TAKE_TURN).fetchone()) != after:
+        sessions = list({change.session for change in changes})
+        # In a pipeline: what needs no answer is not waited for.
+        with self._connection() as connection, connection.pipeline(), connection.transaction():
+            progress = connection.execute(_TAKE_TURN)
+            stored = connection.execute(_STORED, (sessions,), binary=True)
+            turn = progress.fetchone()
+            if _reached(turn) != after:
                 return False
-            if turn and turn[0] != _REVISION:
+            before = [Stored(*row) for row in stored]
+            if turn and turn[0] != self.REVISION:
                 connection.execute(_CLEAR)
+                before = []
             made = {(pattern.schema, len(pattern.state_vector) // 4) for _, _, pattern in changes if pattern}
             for schema in made - self._indexed:
                 connection.execute(queries.index_of(*schema))
-            _write(connection, list({change.session: change for change in changes}.values()))
-            connection.execute(_MOVE, (_REVISION, changes[-1].position))
+            _write(connection, before, list({change.session: change for change in changes}.values()))
+            connection.execute(_MOVE, (self.REVISION, changes[-1].position))
         self._indexed |= made
         self._heard("store", time.monotonic() - began_s)
         return True
@@ -109,7 +136,7 @@ class PostgresPatterns:
         with self._connection() as connection, connection.transaction():
             connection.execute(_TAKE_TURN)
             connection.execute(_CLEAR)
-            connection.execute(_MOVE, (_REVISION, 0))
+            connection.execute(_MOVE, (self.REVISION, 0))
 
     def close(self) -> None:
         self._pool.close()
@@ -121,6 +148,8 @@ class PostgresPatterns:
                 yield connection
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise PatternsUnreachable(f"The pattern store cannot be reached: {error}") from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise PatternsError("No patterns were made in this database yet.") from error
         except psycopg.Error as error:
             raise PatternsError(str(error)) from error
 
@@ -135,22 +164,24 @@ def _configure(connection: Connection[TupleRow]) -> None:
 
 def _reached(progress: TupleRow | None) -> int:
     """Patterns of another revision count for nothing."""
-    return progress[1] if progress and progress[0] == _REVISION else 0
+    return progress[1] if progress and progress[0] == PostgresPatterns.REVISION else 0
 
 
-def _calibration(connection: Connection[TupleRow]) -> Calibration:
-    rows = connection.execute(_OUTCOMES, binary=True)
-    return Calibration((policy, index, Tally(malicious, benign)) for policy, index, malicious, benign in rows)
+def _calibration(outcomes: Iterable[TupleRow]) -> Calibration:
+    return Calibration(_outcomes(outcomes))
+
+
+def _outcomes(outcomes: Iterable[TupleRow]) -> Iterator[tuple[str, int, Tally]]:
+    for policy, index, malicious, benign in outcomes:
+        yield policy, index, Tally(malicious, benign)
 
 
 def _place(last: Found) -> Place:
     return Place(last.pattern.decided_us if last.distance is None else last.distance, last.pattern.session)
 
 
-def _write(connection: Connection[TupleRow], changes: Sequence[Change]) -> None:
-    """At most one change of each session."""
-    sessions = [change.session for change in changes]
-    before = [Stored(*row) for row in connection.execute(_STORED, (sessions,), binary=True)]
+def _write(connection: Connection[TupleRow], before: Iterable[Stored], changes: Sequence[Change]) -> None:
+    """At most one change of each session; ``before``: what the store has of those sessions."""
     patterns = [change.pattern for change in changes if change.pattern]
     if gone := [change.session for change in changes if change.pattern is None]:
         connection.execute(_DELETE, (gone,))

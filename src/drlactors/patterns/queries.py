@@ -15,8 +15,11 @@ class Asked(NamedTuple):
     parameters: tuple[object, ...]
 
 
-def asked(query: Query, limit: int, after: Place | None) -> Asked:
-    """The columns of ``SELECTED``, and the distance (NULL without ``near``)."""
+def asked(query: Query, limit: int, after: Place | None, *, exact: bool = False) -> Asked:
+    """The columns of ``SELECTED``, and the distance (NULL without ``near``).
+
+    ``exact`` compares with every pattern of which the conditions hold, without the index of nearness.
+    """
     conditions: list[sql.Composable] = []
     parameters: list[object] = []
 
@@ -27,7 +30,7 @@ def asked(query: Query, limit: int, after: Place | None) -> Asked:
     distance: sql.Composable = sql.SQL("NULL::double precision")
     near = query.near
     if near is not None:
-        distance = _distance(near)
+        distance = sql.SQL("({} + 0)").format(_distance(near)) if exact else _distance(near)
         # A literal: the planner has to see that the schema's own index serves it.
         conditions.append(sql.SQL("schema = {}").format(sql.Literal(near.schema)))
     if query.attack is not None:

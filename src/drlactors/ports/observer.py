@@ -72,6 +72,18 @@ class Observer(Protocol):
         """The gateway threw windows away: too much waited for the bus."""
         ...
 
+    def patterns(self, stored: int, seconds: float, waiting: int) -> None:
+        """So many changes are in the pattern store, in one transaction; so many wait in the queue before it."""
+        ...
+
+    def patterns_waiting(self, waiting: int) -> None:
+        """So many changes wait for the pattern store."""
+        ...
+
+    def patterns_failed(self) -> None:
+        """The pattern store took nothing: it is away, or refused."""
+        ...
+
     def note(self, event: str, **fields: Any) -> None:
         """Something worth a line in the log."""
         ...

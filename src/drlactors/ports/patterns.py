@@ -1,9 +1,11 @@
 """Attack patterns as commands and exports need them: asked for by any combination of what they hold, page by page."""
 
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from drlactors.domain.action import Action
 from drlactors.domain.attack import AttackType
+from drlactors.domain.calibration import Tally
 from drlactors.domain.ids import SessionId
 from drlactors.domain.pattern import AttackPattern, Truth
 
@@ -55,6 +57,14 @@ class Change(NamedTuple):
     pattern: AttackPattern | None
 
 
+class Counts(NamedTuple):
+    """How many patterns there are of each kind."""
+
+    attacks: dict[tuple[AttackType, Truth | None], int]
+    actions: dict[Action, int]
+    outcomes: tuple[tuple[str, int, Tally], ...]  # of each policy and bin of the calibration
+
+
 class PatternsError(Exception):
     """The pattern store could not do what was asked."""
 
@@ -72,6 +82,8 @@ class PatternStore(Protocol):
 
     def of(self, session: SessionId) -> AttackPattern | None: ...
 
+    def counts(self) -> Counts: ...
+
     def position(self) -> int:
         """How far in the log the patterns go."""
         ...
@@ -88,3 +100,13 @@ class PatternStore(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def every(store: PatternStore, query: Query, *, page: int = 500) -> Iterator[Found]:
+    """All that a query finds, in its order, a page in memory at a time."""
+    after: Place | None = None
+    while True:
+        found, after = store.page(query, limit=page, after=after)
+        yield from found
+        if after is None:
+            return

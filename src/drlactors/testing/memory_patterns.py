@@ -1,5 +1,6 @@
 """A pattern store that lasts as long as its process: it compares with every pattern, and so finds what is nearest."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from drlactors.domain.calibration import Calibration, Tally, bin_of
 from drlactors.domain.ids import SessionId
 from drlactors.domain.pattern import AttackPattern, Truth
-from drlactors.ports.patterns import Change, Found, Near, Page, PatternsUnreachable, Place, Query
+from drlactors.ports.patterns import Change, Counts, Found, Near, Page, PatternsUnreachable, Place, Query
 
 
 class MemoryPatterns:
@@ -34,6 +35,15 @@ class MemoryPatterns:
         self._reach()
         found = self._patterns.get(session)
         return found and self._calibrated(found)
+
+    def counts(self) -> Counts:
+        self._reach()
+        patterns = self._patterns.values()
+        return Counts(
+            attacks=dict(Counter((each.attack.kind, each.truth) for each in patterns)),
+            actions=dict(Counter(each.action for each in patterns)),
+            outcomes=tuple((*of, tally) for of, tally in sorted(self._tallies().items())),
+        )
 
     def position(self) -> int:
         self._reach()
@@ -64,13 +74,17 @@ class MemoryPatterns:
             raise PatternsUnreachable("away")
 
     def _calibrated(self, pattern: AttackPattern) -> AttackPattern:
+        known = Calibration((*of, tally) for of, tally in self._tallies().items())
+        return pattern._replace(confidence=known.confidence(pattern.policy, pattern.leaning))
+
+    def _tallies(self) -> dict[tuple[str, int], Tally]:
         tallies: dict[tuple[str, int], Tally] = {}
         for each in self._patterns.values():
-            bin_ = (each.policy, bin_of(each.leaning))
-            malicious, benign = tallies.get(bin_, Tally())
-            tallies[bin_] = Tally(malicious + (each.truth is Truth.MALICIOUS), benign + (each.truth is Truth.BENIGN))
-        known = Calibration((policy, index, tally) for (policy, index), tally in tallies.items() if any(tally))
-        return pattern._replace(confidence=known.confidence(pattern.policy, pattern.leaning))
+            if each.truth is not None:
+                of = (each.policy, bin_of(each.leaning))
+                malicious, benign = tallies.get(of, Tally())
+                tallies[of] = Tally(malicious + (each.truth is Truth.MALICIOUS), benign + (each.truth is Truth.BENIGN))
+        return tallies
 
 
 def _holds(query: Query, pattern: AttackPattern) -> bool:

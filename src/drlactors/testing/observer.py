@@ -11,7 +11,7 @@ class RecordingObserver:
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
         self.notes: list[tuple[str, dict[str, Any]]] = []
-        self.durations_s: dict[str, list[float]] = {"decided": [], "appended": []}
+        self.durations_s: dict[str, list[float]] = {"decided": [], "appended": [], "patterns": []}
         self.errors: list[tuple[str, Exception, dict[str, Any]]] = []
 
     def windows(self, recorded: int) -> None:
@@ -68,6 +68,17 @@ class RecordingObserver:
 
     def overflowed(self, windows: int) -> None:
         self.totals["overflowed"] += windows
+
+    def patterns(self, stored: int, seconds: float, waiting: int) -> None:
+        self.durations_s["patterns"].append(seconds)
+        self.totals["patterns"] += stored
+        self.patterns_waiting(waiting)
+
+    def patterns_waiting(self, waiting: int) -> None:
+        self.totals["patterns waiting"] = waiting
+
+    def patterns_failed(self) -> None:
+        self.totals["patterns failed"] += 1
 
     def note(self, event: str, **fields: Any) -> None:
         self.notes.append((event, fields))

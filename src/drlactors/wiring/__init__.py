@@ -1,9 +1,19 @@
 """The composition root: the one room that knows every adapter."""
 
 from drlactors.ports.clock import SystemClock
-from drlactors.wiring.access import Addresses, buried, migrations, quarantine_folder, reading, sandbox_link, trust
+from drlactors.wiring.access import (
+    Addresses,
+    buried,
+    migrations,
+    quarantine_folder,
+    reading,
+    running,
+    sandbox_link,
+    trust,
+)
 from drlactors.wiring.gateways import gateway_process
 from drlactors.wiring.history import Past, archive, past
+from drlactors.wiring.patterns import following, patterns, prepare
 from drlactors.wiring.signers import signer, trusted_signers
 from drlactors.wiring.succession import model_folder, model_path
 from drlactors.wiring.system import System
@@ -15,13 +25,17 @@ __all__ = [
     "SystemClock",
     "archive",
     "buried",
+    "following",
     "gateway_process",
     "migrations",
     "model_folder",
     "model_path",
     "past",
+    "patterns",
+    "prepare",
     "quarantine_folder",
     "reading",
+    "running",
     "sandbox_link",
     "signer",
     "trust",

@@ -47,6 +47,8 @@ from drlactors.ports.clock import SystemClock
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring.access import RUN_FILE, Addresses, credentials, open_log, write_private
 from drlactors.wiring.gateways import serving_gateway
+from drlactors.wiring.patterns import Task
+from drlactors.wiring.patterns_process import PatternsProcess
 from drlactors.wiring.succession import Succession
 
 _INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
@@ -175,6 +177,9 @@ class System:
         stack.callback(self._drain, consumer)
         bus.consume(ledger.through(), self._deliver, settings.sessions.in_flight)
         self._watch(stack)
+        if settings.patterns.follow:
+            making = PatternsProcess(Task.of(settings, self.addresses.postgres_dsn), self.observer).start()
+            stack.callback(making.stop)
         if settings.gateway.address:
             gateway = stack.enter_context(serving_gateway(settings, self.addresses.nats_url, log, self.observer))
             self.addresses = self.addresses._replace(gateway=gateway.reached_at)

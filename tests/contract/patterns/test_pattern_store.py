@@ -14,7 +14,7 @@ from drlactors.domain.calibration import bin_of
 from drlactors.domain.pattern import AttackPattern, Truth
 from drlactors.patterns import queries
 from drlactors.patterns.postgres import PostgresPatterns
-from drlactors.ports.patterns import Change, Found, Near, PatternStore, PatternsUnreachable, Place, Query
+from drlactors.ports.patterns import Change, Found, Near, PatternStore, PatternsUnreachable, Query, every
 from drlactors.testing.memory_patterns import MemoryPatterns
 from tests.contract.patterns.kit import changes, pattern, postgres_patterns
 
@@ -46,15 +46,7 @@ def named(value: object) -> str:
 
 
 def everything(store: PatternStore, query: Query, limit: int) -> list[Found]:
-    found: list[Found] = []
-    after: Place | None = None
-    while True:
-        page = store.page(query, limit=limit, after=after)
-        assert len(page.found) <= limit
-        found += page.found
-        after = page.after
-        if after is None:
-            return found
+    return list(every(store, query, page=limit))
 
 
 @pytest.fixture
@@ -166,6 +158,16 @@ def confidence_of_nothing(store: PatternStore) -> float:
     unknown = pattern(7)._replace(truth=None, policy="policy-1")
     assert store.store(changes(unknown, first=store.position() + 1), after=store.position())
     return confidence(store, unknown)
+
+
+def test_counts_are_of_all_patterns(filled: PatternStore) -> None:
+    counts = filled.counts()
+    exact = MemoryPatterns()
+    exact.store(changes(*MANY), after=0)
+    assert counts == exact.counts()
+    assert sum(counts.attacks.values()) == sum(counts.actions.values()) == len(MANY)
+    known = [each for each in MANY if each.truth is not None]
+    assert sum(sum(tally) for _, _, tally in counts.outcomes) == len(known)
 
 
 def test_a_cleared_store_begins_anew(filled: PatternStore) -> None:

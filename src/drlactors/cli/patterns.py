@@ -1,0 +1,340 @@
+"""`drlactors patterns`: what was learned about attacks, and who asks for it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from drlactors.cli.listing import print_rows
+
+if TYPE_CHECKING:
+    from drlactors.domain.ids import SessionId
+    from drlactors.ports.log import EventLog
+    from drlactors.ports.patterns import Found, Near, Place
+
+
+class NoSuchPattern(Exception):
+    """No pattern is of this session: it still runs, was lost, failed to run, or nothing was decided in it."""
+
+
+class NoSuchDecision(Exception):
+    """The log has no decision of this session at that window."""
+
+
+class NotATime(Exception):
+    """A time is written as 2026-11-30, 2026-11-30T12:00 or 2026-11-30T12:00:00Z; without a zone it is UTC."""
+
+
+class NotAPlace(Exception):
+    """The place behind which a page begins is what the page before has named."""
+
+
+def query(
+    *,
+    type_: str = "",
+    technique: str = "",
+    artifact: str = "",
+    sandbox: str = "",
+    action: Literal["", "continue", "isolate", "terminate", "quarantine", "review"] = "",
+    truth: Literal["", "malicious", "benign"] = "",
+    since: str = "",
+    until: str = "",
+    like: str = "",
+    limit: int = 20,
+    after: str = "",
+    as_json: bool = False,
+    config: tuple[Path, ...] = (),
+    data_dir: Path | None = None,
+) -> None:
+    """List what was learned, the newest first; with --like, what is most like a decision comes first.
+
+    All that is given has to hold. Each line has its confidence: the chance that the sample is malicious by what the
+    policy held of it then, calibrated on the sessions of that policy whose truth is known.
+
+    Examples
+    --------
+    drlactors patterns query --type ransomware --since 2026-11-01 --limit 50
+    drlactors patterns query --technique T1055 --sandbox cape-1 --json
+    drlactors patterns query --like 3fa85f64-5717-4562-b3fc-2c963f66afa6:12 --truth malicious
+
+    Parameters
+    ----------
+    type_
+        What the telemetry looks like: ransomware, wiper, miner, injection, ..., unknown, none.
+    technique
+        Of MITRE ATT&CK, with its sub-techniques: T1055 finds T1055.003 too.
+    artifact
+        A SHA-256.
+    sandbox
+        The sandbox's name.
+    action
+        The answer to the deciding window.
+    truth
+        What the sample turned out to be, as it is known today.
+    since
+        Decided then or later.
+    until
+        Decided before.
+    like
+        A session, or SESSION:WINDOW: nearest to what its policy saw when it decided there (else: at the end).
+    limit
+        How many.
+    after
+        The place that the page before has named; new patterns move nothing across it.
+    as_json
+        One JSON object a line.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from drlactors.domain.action import Action
+    from drlactors.domain.attack import AttackType
+    from drlactors.domain.pattern import Truth
+    from drlactors.ports.patterns import Query
+    from drlactors.wiring import patterns
+
+    with patterns(config, data_dir) as asked:
+        wanted = Query(
+            attack=AttackType(type_) if type_ else None,
+            technique=technique,
+            artifact=artifact,
+            sandbox=sandbox,
+            action=Action[action.upper()] if action else None,
+            truth=Truth(truth) if truth else None,
+            since_us=_instant_us(since) if since else None,
+            until_us=_instant_us(until) if until else None,
+            near=_near(asked.log, like) if like else None,
+        )
+        page = asked.store.page(wanted, limit=limit, after=_place(after) if after else None)
+    if as_json:
+        for found in page.found:
+            print(json.dumps(plain(found)))
+    else:
+        columns = ("decided", "session", "looks like", "truth", "answer", "confidence", "distance", "reward", "sandbox")
+        print_rows(columns, [_row(found) for found in page.found], as_json=False, empty="no pattern is so")
+    if page.after is not None:
+        print(f"more: --after {page.after.key!r}/{page.after.session}", file=sys.stderr)
+
+
+def show(
+    session: str, /, *, as_json: bool = False, config: tuple[Path, ...] = (), data_dir: Path | None = None
+) -> None:
+    """Show the pattern of one session, and those that are most like it.
+
+    Examples
+    --------
+    drlactors patterns show 3fa85f64-5717-4562-b3fc-2c963f66afa6
+
+    Parameters
+    ----------
+    session
+        The session's id.
+    as_json
+        As a JSON object.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from drlactors.cli.neighbours import describe
+    from drlactors.ports.patterns import Found, Near, Query
+    from drlactors.wiring import patterns
+
+    with patterns(config, data_dir) as asked:
+        pattern = asked.store.of(_session(session))
+        if pattern is None:
+            raise NoSuchPattern
+        near = Query(near=Near(pattern.state_vector, pattern.schema))
+        page = asked.store.page(near, limit=asked.settings.patterns.neighbours + 1)
+    others = [found for found in page.found if found.pattern.session != pattern.session]
+    others = others[: asked.settings.patterns.neighbours]
+    if as_json:
+        print(json.dumps(plain(Found(pattern, None)) | {"nearest": [plain(found) for found in others]}))
+        return
+    for name, value in plain(Found(pattern, None)).items():
+        if name not in ("features", "distance"):
+            print(f"{name:<12} {', '.join(value) if isinstance(value, list) else value}")
+    print("\n".join(describe(others)))
+
+
+def stats(*, as_json: bool = False, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+    """Count the patterns, and show how far confidences can be trusted.
+
+    For each policy and each step of how far it leaned to stopping a sample: how many sessions with a known truth, how
+    many of them were malicious, and the confidence that follows.
+
+    Examples
+    --------
+    drlactors patterns stats
+    drlactors patterns stats --json
+
+    Parameters
+    ----------
+    as_json
+        As a JSON object.
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from drlactors.domain.calibration import BINS, Calibration
+    from drlactors.wiring import patterns
+
+    with patterns(config, data_dir) as asked:
+        counts, position = asked.store.counts(), asked.store.position()
+        behind = len(asked.log.turns(position, 10_000))
+    known = Calibration(counts.outcomes)
+    outcomes = [
+        (policy, index / BINS, sum(tally), tally.malicious, known.confidence(policy, (index + 0.5) / BINS))
+        for policy, index, tally in counts.outcomes
+    ]
+    attacks = sorted(((*kind, count) for kind, count in counts.attacks.items()), key=lambda row: (-row[2], row[0]))
+    columns = ("policy", "leaning from", "sessions", "malicious", "confidence")
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "patterns": sum(counts.actions.values()),
+                    "position": position,
+                    "behind": behind,
+                    "attacks": [dict(zip(("type", "truth", "patterns"), row, strict=True)) for row in attacks],
+                    "actions": {action.name.lower(): count for action, count in sorted(counts.actions.items())},
+                    "calibration": [dict(zip(columns, row, strict=True)) for row in outcomes],
+                }
+            )
+        )
+        return
+    late = f"; {behind}{'+' if behind == 10_000 else ''} turns of the log are not looked at yet" if behind else ""
+    print(f"{sum(counts.actions.values())} patterns, up to position {position} of the log{late}")
+    print(", ".join(f"{action.name.lower()} {count}" for action, count in sorted(counts.actions.items())))
+    print_rows(("looks like", "truth", "patterns"), attacks, as_json=False)
+    shown = [(policy[:16], f"{low:.2f}", *seen, f"{chance:.3f}") for policy, low, *seen, chance in outcomes]
+    print_rows(columns, shown, as_json=False, empty="no session's truth is known")
+
+
+def rebuild(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+    """Throw all patterns away and make them again from the event log, for example with other rewards.
+
+    A running system does that itself as soon as they are gone; else this command does it before it ends.
+
+    Examples
+    --------
+    drlactors patterns rebuild
+
+    Parameters
+    ----------
+    config
+        Configuration files, as for up.
+    data_dir
+        As for up.
+    """
+    from drlactors.wiring import following, patterns, prepare, running
+
+    with patterns(config, data_dir) as asked:
+        prepare(asked.task.patterns_dsn)
+        asked.store.clear()
+        if asked.settings.patterns.follow and running(asked.settings) is not None:
+            print("the patterns are gone; the running system makes them again")
+            return
+        with following(asked.task) as follower:
+            while follower.turn():
+                pass
+        print(f"{sum(asked.store.counts().actions.values())} patterns, up to position {asked.store.position()}")
+
+
+def plain(found: "Found") -> dict[str, Any]:
+    """A pattern for programs."""
+    from drlactors.cli.dossier import instant
+
+    pattern = found.pattern
+    return {
+        "session": str(pattern.session),
+        "episode": str(pattern.episode),
+        "stage": pattern.stage,
+        "sandbox": pattern.sandbox,
+        "artifact": pattern.artifact.sha256,
+        "kind": pattern.artifact.kind,
+        "type": pattern.attack.kind.value,
+        "techniques": list(pattern.attack.techniques),
+        "rules": list(pattern.attack.rules),
+        "truth": pattern.truth,
+        "confidence": round(pattern.confidence, 6),
+        "distance": found.distance,
+        "action": pattern.action.name.lower(),
+        "window": pattern.seq,
+        "policy": pattern.policy,
+        "leaning": pattern.leaning,
+        "reward": pattern.reward,
+        "schema": pattern.schema,
+        "features": list(pattern.features),
+        "started": instant(pattern.started_us),
+        "decided": instant(pattern.decided_us),
+        "ended": instant(pattern.ended_us),
+    }
+
+
+def _row(found: "Found") -> tuple[Any, ...]:
+    from drlactors.cli.dossier import instant
+
+    pattern = found.pattern
+    return (
+        instant(pattern.decided_us),
+        str(pattern.session),
+        " ".join((pattern.attack.kind.value, *pattern.attack.techniques)),
+        pattern.truth,
+        pattern.action.name.lower(),
+        f"{pattern.confidence:.3f}",
+        None if found.distance is None else f"{found.distance:.3f}",
+        None if pattern.reward is None else f"{pattern.reward:.2f}",
+        pattern.sandbox,
+    )
+
+
+def _instant_us(text: str) -> int:
+    from datetime import UTC, datetime
+
+    try:
+        said = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise NotATime from error
+    return round((said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+
+
+def _session(text: str) -> "SessionId":
+    from uuid import UUID
+
+    from drlactors.domain.ids import SessionId
+
+    try:
+        return SessionId(UUID(text))
+    except ValueError as error:
+        raise NoSuchPattern from error
+
+
+def _place(text: str) -> "Place":
+    from drlactors.ports.patterns import Place
+
+    key, _, session = text.partition("/")
+    try:
+        return Place(float(key), _session(session))
+    except (ValueError, NoSuchPattern) as error:
+        raise NotAPlace from error
+
+
+def _near(log: "EventLog", like: str) -> "Near":
+    """What the policy of a session saw at a window, or when it decided last."""
+    from drlactors.domain.session import ActionSelected
+    from drlactors.ports.log import Category, Stream
+    from drlactors.ports.patterns import Near
+
+    session, _, window = like.partition(":")
+    try:
+        stream = Stream(Category.SESSION, _session(session))
+    except NoSuchPattern as error:
+        raise NoSuchDecision from error
+    chosen = [event for entry in log.stream(stream) for event in entry.of_session if isinstance(event, ActionSelected)]
+    found = [event for event in chosen if str(event.seq) == window] if window else chosen
+    if not found:
+        raise NoSuchDecision
+    return Near(found[-1].state_vector, found[-1].schema)

@@ -1,0 +1,81 @@
+"""Changes that the pattern store does not have yet, on local disk, in the order of the log."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from drlactors.ports.patterns import Change
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY, position INTEGER NOT NULL, change BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS changes_position ON changes (position);
+CREATE TABLE IF NOT EXISTS reach (one INTEGER PRIMARY KEY CHECK (one = 1), base INTEGER, reached INTEGER);
+INSERT OR IGNORE INTO reach VALUES (1, 0, 0);
+"""
+_FIRST = """
+SELECT change FROM changes WHERE position <= (
+    SELECT max(position) FROM (SELECT position FROM changes ORDER BY number LIMIT ?)
+) ORDER BY number
+"""
+
+
+class Queue:
+    """A file of its own, for one thread of one process. What a call has put there is on disk when it returns.
+
+    Everything in it can be made again from the log: a file that cannot be read is set aside, and the queue begins anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._open(path)
+        except sqlite3.DatabaseError:
+            self._file.close()
+            path.replace(path.with_suffix(".broken"))
+            self._open(path)
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Change).decode
+
+    def _open(self, path: Path) -> None:
+        self._file = sqlite3.connect(path, isolation_level=None)
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = FULL")
+        self._file.executescript(_SCHEMA)
+        self.base: int  # up to here the store has everything
+        self.reached: int  # up to here the log was looked at
+        self._length: int
+        self.base, self.reached = self._file.execute("SELECT base, reached FROM reach").fetchone()
+        (self._length,) = self._file.execute("SELECT count(*) FROM changes").fetchone()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def add(self, changes: Sequence[Change], reached: int) -> None:
+        """Put changes behind the others; ``reached``: what the log holds up to this position is in the queue now."""
+        rows = [(change.position, self._encode(change)) for change in changes]
+        with self._file:
+            self._file.execute("BEGIN")
+            self._file.executemany("INSERT INTO changes (position, change) VALUES (?, ?)", rows)
+            self._file.execute("UPDATE reach SET reached = ?", (reached,))
+        self.reached = reached
+        self._length += len(rows)
+
+    def first(self, limit: int) -> list[Change]:
+        """The oldest, some more where several are of one position: those are never apart."""
+        return [self._decode(change) for (change,) in self._file.execute(_FIRST, (limit,))]
+
+    def settle(self, stored: int) -> None:
+        """The store says how far it is: drop what it has. Where it lacks what was dropped before, begin there anew."""
+        lost = stored < self.base
+        with self._file:
+            self._file.execute("BEGIN")
+            dropped = self._file.execute("DELETE FROM changes WHERE position <= ? OR ?", (stored, lost)).rowcount
+            reached = stored if lost else max(stored, self.reached)
+            self._file.execute("UPDATE reach SET base = ?, reached = ?", (stored, reached))
+        self.base, self.reached = stored, reached
+        self._length -= dropped
+
+    def close(self) -> None:
+        self._file.close()
