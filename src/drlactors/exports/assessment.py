@@ -1,4 +1,4 @@
-"""What is said of a sample: what it is, how sure the policy was, how grave that is, and what kind of malware."""
+"""What is said of a sample in every standard: what it is, how sure that is, how grave, and where to read of it."""
 
 from enum import StrEnum
 
@@ -73,3 +73,8 @@ def severity(pattern: AttackPattern) -> int:
             return SEVERITY[pattern.attack.kind] - 1
         case _:
             return INFORMATIONAL
+
+
+def technique_url(id_: str) -> str:
+    """The page of a technique of MITRE ATT&CK."""
+    return f"https://attack.mitre.org/techniques/{id_.replace('.', '/')}/"

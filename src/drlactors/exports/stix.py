@@ -21,7 +21,7 @@ from uuid import UUID, uuid5
 
 from drlactors.domain.attack import TECHNIQUES, AttackType
 from drlactors.domain.pattern import AttackPattern
-from drlactors.exports.assessment import Result, percent, result
+from drlactors.exports.assessment import Result, percent, result, technique_url
 from drlactors.exports.plain import compact, instant
 from drlactors.exports.producer import PRODUCT, Producer
 
@@ -133,10 +133,9 @@ def _file(sha256: str) -> Object:
 
 def _technique(id_: str, producer: Producer) -> Object:
     known = TECHNIQUES.get(id_)
-    url = f"https://attack.mitre.org/techniques/{id_.replace('.', '/')}/"
     return _object("attack-pattern", producer.id("technique", id_), SAID_US) | {
         "name": known.name if known else id_,
-        "external_references": [{"source_name": "mitre-attack", "external_id": id_, "url": url}],
+        "external_references": [{"source_name": "mitre-attack", "external_id": id_, "url": technique_url(id_)}],
     }
 
 

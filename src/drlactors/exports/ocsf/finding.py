@@ -4,7 +4,7 @@ from typing import Any
 
 from drlactors.domain.attack import TECHNIQUES, AttackType
 from drlactors.domain.pattern import AttackPattern
-from drlactors.exports.assessment import Result, percent, result, severity
+from drlactors.exports.assessment import Result, percent, result, severity, technique_url
 from drlactors.exports.ocsf.event import begun, choice, file, hash_at, milliseconds
 from drlactors.exports.ocsf.schema import ANALYTIC_TYPES, CONFIDENCES, FINDING_STATES, MALWARE
 from drlactors.exports.producer import Producer
@@ -99,8 +99,7 @@ def _attack(technique: str) -> dict[str, Any]:
 
 def _technique(id_: str) -> dict[str, Any]:
     known = TECHNIQUES.get(id_)
-    url = f"https://attack.mitre.org/techniques/{id_.replace('.', '/')}/"
-    return {"uid": id_, **({"name": known.name} if known else {}), "src_url": url}
+    return {"uid": id_, **({"name": known.name} if known else {}), "src_url": technique_url(id_)}
 
 
 def _malware(pattern: AttackPattern) -> dict[str, Any]:
