@@ -75,6 +75,7 @@ GROUPS = {
             "query": "drlactors.cli.patterns:query",
             "show": "drlactors.cli.patterns:show",
             "stats": "drlactors.cli.patterns:stats",
+            "export": "drlactors.cli.exporting:export",
             "rebuild": "drlactors.cli.patterns:rebuild",
         },
     ),

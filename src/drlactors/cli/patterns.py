@@ -3,8 +3,9 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from drlactors.cli.conditions import Answer, Known, conditions
 from drlactors.cli.listing import print_rows
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ class NoSuchDecision(Exception):
     """The log has no decision of this session at that window."""
 
 
-class NotATime(Exception):
-    """A time is written as 2026-11-30, 2026-11-30T12:00 or 2026-11-30T12:00:00Z; without a zone it is UTC."""
-
-
 class NotAPlace(Exception):
     """The place behind which a page begins is what the page before has named."""
 
@@ -35,8 +32,8 @@ def query(
     technique: str = "",
     artifact: str = "",
     sandbox: str = "",
-    action: Literal["", "continue", "isolate", "terminate", "quarantine", "review"] = "",
-    truth: Literal["", "malicious", "benign"] = "",
+    action: Answer = "",
+    truth: Known = "",
     since: str = "",
     until: str = "",
     like: str = "",
@@ -88,24 +85,21 @@ def query(
     data_dir
         As for up.
     """
-    from drlactors.domain.action import Action
-    from drlactors.domain.attack import AttackType
-    from drlactors.domain.pattern import Truth
-    from drlactors.ports.patterns import Query
     from drlactors.wiring import patterns
 
+    wanted = conditions(
+        type_=type_,
+        technique=technique,
+        artifact=artifact,
+        sandbox=sandbox,
+        action=action,
+        truth=truth,
+        since=since,
+        until=until,
+    )
     with patterns(config, data_dir) as asked:
-        wanted = Query(
-            attack=AttackType(type_) if type_ else None,
-            technique=technique,
-            artifact=artifact,
-            sandbox=sandbox,
-            action=Action[action.upper()] if action else None,
-            truth=Truth(truth) if truth else None,
-            since_us=_instant_us(since) if since else None,
-            until_us=_instant_us(until) if until else None,
-            near=_near(asked.log, like) if like else None,
-        )
+        if like:
+            wanted = wanted._replace(near=_near(asked.log, like))
         page = asked.store.page(wanted, limit=limit, after=_place(after) if after else None)
     if as_json:
         for found in page.found:
@@ -244,34 +238,10 @@ def rebuild(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> N
 
 
 def plain(found: "Found") -> dict[str, Any]:
-    """A pattern for programs."""
-    from drlactors.cli.dossier import instant
+    """A pattern for programs: what an export has of it, and how near it is."""
+    from drlactors.exports.table import described
 
-    pattern = found.pattern
-    return {
-        "session": str(pattern.session),
-        "episode": str(pattern.episode),
-        "stage": pattern.stage,
-        "sandbox": pattern.sandbox,
-        "artifact": pattern.artifact.sha256,
-        "kind": pattern.artifact.kind,
-        "type": pattern.attack.kind.value,
-        "techniques": list(pattern.attack.techniques),
-        "rules": list(pattern.attack.rules),
-        "truth": pattern.truth,
-        "confidence": round(pattern.confidence, 6),
-        "distance": found.distance,
-        "action": pattern.action.name.lower(),
-        "window": pattern.seq,
-        "policy": pattern.policy,
-        "leaning": pattern.leaning,
-        "reward": pattern.reward,
-        "schema": pattern.schema,
-        "features": list(pattern.features),
-        "started": instant(pattern.started_us),
-        "decided": instant(pattern.decided_us),
-        "ended": instant(pattern.ended_us),
-    }
+    return described(found.pattern) | {"distance": found.distance}
 
 
 def _row(found: "Found") -> tuple[Any, ...]:
@@ -289,16 +259,6 @@ def _row(found: "Found") -> tuple[Any, ...]:
         None if pattern.reward is None else f"{pattern.reward:.2f}",
         pattern.sandbox,
     )
-
-
-def _instant_us(text: str) -> int:
-    from datetime import UTC, datetime
-
-    try:
-        said = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise NotATime from error
-    return round((said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp() * 1_000_000)
 
 
 def _session(text: str) -> "SessionId":
