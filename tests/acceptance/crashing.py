@@ -1,4 +1,7 @@
-"""`drlactors up` that kills itself at a chosen point: crashing.py POINT AFTER CONFIG."""
+"""`drlactors up` that kills itself at a chosen point: crashing.py POINT AFTER CONFIG.
+
+A point is also before-EVENT or after-EVENT: around the append that stores an event of that name.
+"""
 
 import os
 import signal
@@ -25,10 +28,13 @@ def reach(point: str) -> None:
 
 
 class CrashingLog(PostgresEventLog):
-    def append(self, *args: Any, **kwargs: Any) -> Any:
-        reach("before-append")
-        stored = super().append(*args, **kwargs)
-        reach("after-append")
+    def append(self, appends: Any, *args: Any, **kwargs: Any) -> Any:
+        names = [type(event).__name__ for append in appends for event in append.events]
+        for name in ("append", *names):
+            reach(f"before-{name}")
+        stored = super().append(appends, *args, **kwargs)
+        for name in ("append", *names):
+            reach(f"after-{name}")
         return stored
 
 
