@@ -20,14 +20,14 @@ from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from tests.benchmarks.fast_line import HERE, environment, row, spread
 
 ROUNDS = 3
-SECONDS = 3.0
+SECONDS = 2.0
 STREAMS = (10, 100, 500)
 BATCHES = (1, 32)
 RATE = 1000.0
 
 
 def run() -> list[dict[str, Any]]:
-    """The table of the README; takes about six minutes."""
+    """The table of the README; takes about five minutes."""
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="drlactors-bench-") as name, EmbeddedPostgres(Path(name)) as postgres:
         for streams in STREAMS:

@@ -3,7 +3,7 @@
 A process of its own: gateway_load.py WAY ADDRESS STREAMS BATCH SECONDS RATE, where WAY is grpc or nats. Each stream
 speaks of eight sessions and says BATCH messages at once, of one window each: over gRPC as one frame. Over NATS the same
 messages are published by the code that the gateway itself publishes with. First as fast as the bus stores what was
-said, with two batches of each stream under way, then evenly at RATE messages/s. Prints one JSON object.
+said, with some thousands under way, then evenly at RATE messages/s. Prints one JSON object.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ from drlactors.sandboxes.recording import recordings
 from drlactors.wire.v1 import episode_pb2, gateway_pb2, gateway_pb2_grpc, telemetry_pb2
 
 SESSIONS = 8  # of a stream
-UNDER_WAY = 2  # batches of a stream
+#: All streams together, where that is not less than a batch of each; the gateway keeps 16,384 before it drops.
+UNDER_WAY = 8192
 PATIENCE_S = 60.0
 
 #: What is said: kind, session, message. Then ``told`` is called once for each message, when the bus has it.
@@ -110,7 +111,7 @@ class Speaker:
         said = [(Kind.EPISODE, one, sandbox.start(one, "load", 1, artifact, 250)) for one in self._sessions]
         await self._wait(await self._say(said))
 
-    async def run(self, until_s: float, pause_s: float) -> int:
+    async def run(self, until_s: float, pause_s: float, under_way: int) -> int:
         """Speak until then, evenly or as fast as it is stored; how many messages were stored by then."""
         before, due_s = self.stored, time.perf_counter()
         expected = before
@@ -120,7 +121,7 @@ class Speaker:
             if pause_s:
                 await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
             else:
-                await self._wait(expected - (UNDER_WAY - 1) * self._batch)
+                await self._wait(expected + self._batch - under_way)
         stored = self.stored - before
         await self._wait(expected)
         return stored
@@ -162,8 +163,9 @@ async def load(way: str, address: str, streams: int, batch: int, seconds: float,
         for _ in range(streams)
     ]
     await asyncio.gather(*(speaker.start() for speaker in speakers))
+    under_way = max(batch, min(8 * batch, UNDER_WAY // streams))
     began_s = time.perf_counter()
-    stored = sum(await asyncio.gather(*(speaker.run(began_s + seconds, 0.0) for speaker in speakers)))
+    stored = sum(await asyncio.gather(*(speaker.run(began_s + seconds, 0.0, under_way) for speaker in speakers)))
     for speaker in speakers:
         speaker.latencies_ms.clear()
     pause_s = batch * streams / rate
@@ -171,7 +173,7 @@ async def load(way: str, address: str, streams: int, batch: int, seconds: float,
 
     async def late(number: int, speaker: Speaker) -> None:
         await asyncio.sleep(pause_s * number / streams)  # not all in the same moment
-        await speaker.run(until_s, pause_s)
+        await speaker.run(until_s, pause_s, under_way)
 
     await asyncio.gather(*(late(number, speaker) for number, speaker in enumerate(speakers)))
     latencies_ms = sorted(one for speaker in speakers for one in speaker.latencies_ms)
