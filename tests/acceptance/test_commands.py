@@ -204,6 +204,14 @@ def test_the_demo_shows_the_whole_loop_and_loses_nothing(tmp_path: Path) -> None
     decided = re.search(r"Windows decided by: rules-1 (\d+), (\w+) (\d+)", done.stdout)
     assert decided, "the rules first, and what was learned after them"
     assert (decided[2], int(decided[1]) > 0, int(decided[3]) > 0) == (learned[1], True, True)
+    stopped = re.search(r"(\d+) of (\d+) documents were lost; the program terminated", done.stdout)
+    assert stopped, "the live program was stopped"
+    assert 0 < int(stopped[1]) < int(stopped[2])
+    assert re.search(r"The sandbox had carried the answer out \d+ ms after it came", done.stdout)
+    taught = re.findall(
+        r"What stage 1 teaches (before the verdict|now): \d+ experiences with a (\w+) sample", done.stdout
+    )
+    assert taught == [("before the verdict", "benign"), ("now", "malicious")]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,6 @@
 """The scratch home that a program in a sandbox gets: the same kind of files for ordinary programs and for others."""
 
+import shutil
 import sqlite3
 import subprocess
 import zipfile
@@ -107,5 +108,7 @@ def _repository(home: Path) -> None:
     _put(home / ".gitconfig", settings.encode())
     _put(home / "repo" / "notes.txt", b"first\n")
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    if shutil.which("git", path=environment["PATH"]) is None:
+        return
     for arguments in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
         subprocess.run(["git", *arguments], cwd=home / "repo", env=environment, check=True, capture_output=True)

@@ -1,0 +1,1 @@
+"""What the demo shows, act by act; each reads its figures from the log."""
