@@ -52,6 +52,7 @@ class Mark(NamedTuple):
 
     offset: int
     head_crc: int
+    broken: bool = False
 
 
 class _Explained(NamedTuple):
@@ -77,36 +78,23 @@ class ProcessLog:
         """The whole records that are new, of about so many bytes at most. Raises OSError."""
         with self._path.open("rb") as file:
             self._see_whether_it_is_new(file.fileno())
-            while most_bytes > 0 and not self.broken:
-                data = os.pread(file.fileno(), min(most_bytes, MAX_RECORD_BYTES) + 4, self.offset)
-                taken = 0
-                for taken, record in self._records(data):  # noqa: B007  # what was taken last is needed below
-                    if record is not None:
-                        yield record
-                self.offset += taken
-                most_bytes -= taken
-                if not taken:
-                    break
+            yield from self._advance(file.fileno(), self.offset + most_bytes)
+            if len(self._head) < min(HEAD_BYTES, self.offset):  # it grew meanwhile
+                self._head = os.pread(file.fileno(), HEAD_BYTES, 0)
 
     @property
     def mark(self) -> Mark:
-        return Mark(self.offset, zlib.crc32(self._head[: self.offset]))
+        return Mark(self.offset, zlib.crc32(self._head[: self.offset]), bool(self.broken))
 
-    def resume(self, mark: Mark) -> None:
-        """Go on where it was left, if this is still that log: the explanations up to there are taken in again.
-
-        Raises OSError.
-        """
+    def resume(self, mark: Mark) -> Iterator[Began | Called]:
+        """Go on where it was left, if this is still that log; what stands there up to then. Raises OSError."""
         with self._path.open("rb") as file:
             head = os.pread(file.fileno(), min(HEAD_BYTES, mark.offset), 0)
-            left = mark.offset if zlib.crc32(head) == mark.head_crc else 0
-            while left > 0 and not self.broken:
-                data = os.pread(file.fileno(), min(left, MAX_RECORD_BYTES), self.offset)
-                taken = max((at for at, _ in self._records(data)), default=0)
-                self.offset += taken
-                left -= taken
-                if not taken:
-                    break
+            if zlib.crc32(head) != mark.head_crc:
+                return
+            yield from self._advance(file.fileno(), mark.offset)
+            if mark.broken and not self.broken:
+                self.broken = f"no record at byte {self.offset:,}"
 
     def _see_whether_it_is_new(self, descriptor: int) -> None:
         head = os.pread(descriptor, HEAD_BYTES, 0)
@@ -117,22 +105,33 @@ class ProcessLog:
             self._explained = {}
         self._head = head
 
-    def _records(self, data: bytes) -> Iterator[tuple[int, Began | Called | None]]:
-        """What stands in each whole record, and up to where it was then read."""
-        at = 0
-        while at + 4 <= len(data):
-            length = int.from_bytes(data[at : at + 4], "little")
-            if not 5 <= length <= MAX_RECORD_BYTES:
-                self.broken = f"no record at byte {self.offset + at:,}"
+    def _advance(self, descriptor: int, until: int) -> Iterator[Began | Called]:
+        while self.offset < until and not self.broken:
+            data = os.pread(descriptor, MAX_RECORD_BYTES, self.offset)
+            at, before = 0, self.offset
+            while self.offset < until and (length := self._length(data, at)):
+                record = self._understood(data[at : at + length])
+                at += length
+                self.offset += length
+                if record is not None:
+                    yield record
+            if self.offset == before:
                 return
-            if at + length > len(data):
-                return
-            if data[at + length - 1]:
-                self.broken = f"the record at byte {self.offset + at:,} does not end where it says"
-                return
-            record = self._understood(data[at : at + length])
-            at += length
-            yield at, record
+
+    def _length(self, data: bytes, at: int) -> int:
+        """Of the record that begins here; 0 where it is not all there."""
+        if at + 4 > len(data):
+            return 0
+        length = int.from_bytes(data[at : at + 4], "little")
+        if not 5 <= length <= MAX_RECORD_BYTES:
+            self.broken = f"no record at byte {self.offset:,}"
+            return 0
+        if at + length > len(data):
+            return 0
+        if data[at + length - 1]:
+            self.broken = f"the record at byte {self.offset:,} does not end where it says"
+            return 0
+        return length
 
     def _understood(self, data: bytes) -> Began | Called | None:
         try:

@@ -20,12 +20,13 @@ class Logs:
         self._too_many = False
         self._told_broken = 0
 
-    def resume(self, marks: Mapping[int, Mark]) -> None:
-        """Go on where the logs were left."""
+    def resume(self, marks: Mapping[int, Mark]) -> Iterator[Began | Called]:
+        """Go on where the logs were left; what stands there up to then. What is broken was told."""
         self._look()
         for pid, mark in marks.items():
             if pid in self._logs:
-                self._logs[pid].resume(mark)
+                yield from self._logs[pid].resume(mark)
+        self._told_broken = len(self.broken())
 
     def read(self, most_bytes: int) -> Iterator[Began | Called]:
         """What is new: about so many bytes at most, of each log in turn. The rest waits for the next time."""

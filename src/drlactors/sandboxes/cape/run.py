@@ -10,7 +10,7 @@ from drlactors.domain.session import EndReason, Outcome
 from drlactors.domain.telemetry import Window
 from drlactors.sandboxes.cape.api import CapeApi
 from drlactors.sandboxes.cape.kept import Kept
-from drlactors.sandboxes.cape.log import Began
+from drlactors.sandboxes.cape.log import Called
 from drlactors.sandboxes.cape.logs import Logs
 from drlactors.sandboxes.cape.note import EPISODE_TAG, Note
 from drlactors.sandboxes.cape.windows import Windows
@@ -104,10 +104,10 @@ class Run:
             return False
         before = self._logs.marks
         for record in self._logs.read(WINDOW_BYTES):
-            if isinstance(record, Began):
-                self._processes += 1
-            else:
+            if isinstance(record, Called):
                 self._windows.add(record)
+            else:
+                self._processes += 1
         return self._processes > 0 and self._logs.marks != before
 
     def _cut(self) -> None:
@@ -122,8 +122,11 @@ class Run:
         self._begin().send([window])
 
     def _resume(self) -> None:
-        self._logs.resume(self._kept.marks)
         self._processes = 1
+        if not self._note.given_up:
+            for record in self._logs.resume(self._kept.marks):
+                if isinstance(record, Called):
+                    self._windows.learn(record)
         self._begin().send(self._kept.windows)
         self._tell(f"task {self._note.task}: goes on behind window {self._kept.windows[-1].seq}")
 

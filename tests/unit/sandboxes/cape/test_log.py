@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drlactors.sandboxes.cape.log import MAX_RECORD_BYTES, Began, Called, ProcessLog
+from drlactors.sandboxes.cape.log import HEAD_BYTES, MAX_RECORD_BYTES, Began, Called, ProcessLog
 from tests.unit.sandboxes.cape.kit import Monitor, append, bson
 
 ALL = 1 << 30
@@ -56,6 +56,14 @@ def test_no_more_is_read_at_once_than_was_asked_for(path: Path) -> None:
     turns = [names(log, 2000) for _ in range(30)]
     assert sum(map(len, turns)) == 100
     assert max(map(len, turns)) < 20
+
+
+def test_the_longest_record_is_read_however_little_was_asked_for(path: Path) -> None:
+    monitor = Monitor(1234)
+    long = monitor.calls("NtWriteFile", Buffer=b"x" * (MAX_RECORD_BYTES - 200))
+    append(path, monitor.begins() + long + monitor.calls("NtClose"))
+    log = ProcessLog(path)
+    assert [name for _ in range(9) for name in names(log, 500)] == ["NtWriteFile", "NtClose"]
 
 
 def test_a_log_that_is_opened_anew_is_read_from_its_beginning(path: Path) -> None:
@@ -143,8 +151,24 @@ def test_another_reader_goes_on_where_one_was_left(path: Path) -> None:
     list(first.read(ALL))
     append(path, written(monitor, 3))
     second = ProcessLog(path)
-    second.resume(first.mark)
+    assert len(list(second.resume(first.mark))) == 3
     assert [record.arguments["Length"] for record in second.read(ALL) if isinstance(record, Called)] == ["3"]
+
+
+def test_a_log_that_grew_while_it_was_read_first_is_known_again(path: Path) -> None:
+    monitor = Monitor(1234)
+    data = monitor.begins() + b"".join(written(monitor, number) for number in range(5))
+    append(path, data[:300])
+    first = ProcessLog(path)
+    list(first.read(ALL))
+    append(path, data[300 : HEAD_BYTES - 50])
+    reading = first.read(ALL)
+    next(reading)
+    append(path, data[HEAD_BYTES - 50 :])
+    assert len(list(reading)) == 5
+    second = ProcessLog(path)
+    assert len(list(second.resume(first.mark))) == 6
+    assert list(second.read(ALL)) == []
 
 
 def test_another_reader_does_not_go_on_in_a_log_that_was_opened_anew(path: Path) -> None:
@@ -154,5 +178,5 @@ def test_another_reader_does_not_go_on_in_a_log_that_was_opened_anew(path: Path)
     list(left.read(ALL))
     path.write_bytes(second.begins() + b"".join(written(second, number) for number in range(5)))
     log = ProcessLog(path)
-    log.resume(left.mark)
+    assert list(log.resume(left.mark)) == []
     assert len(names(log)) == 5

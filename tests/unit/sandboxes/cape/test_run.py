@@ -402,6 +402,24 @@ def test_the_next_follower_goes_on_without_doubling_or_losing_anything(scene: Sc
     assert writes_in(windows) == 2
 
 
+def test_the_next_follower_knows_what_was_broken_and_whose_handles_are_whose(scene: Scene) -> None:
+    with scene.following():
+        task, session = scene.start(7)
+        monitor, broken = task.begin(), task.begin(99)
+        task.write(99, broken.calls("NtClose") + b"\xff" * 9)
+        task.write(1234, monitor.calls("NtCreateUserProcess", ProcessHandle=0x60, ProcessId=2896))
+        scene.plane.wait(lambda: 1 in {window.telemetry.child_processes for window in scene.plane.windows(session)})
+        before = scene.wait_windows(session, 3)
+    task.write(1234, monitor.calls("WriteProcessMemory", ProcessHandle=0x60, Buffer=b"\x00"))
+    with scene.following():
+        scene.wait_windows(session, len(before) + 3)
+        task.end()
+        assert scene.wait_ended(session)[0] is Outcome.FAILED
+    windows = scene.plane.windows(session)
+    assert not any(window.telemetry.code_injection_detected for window in windows)
+    assert windows[-1].seq == len(windows)  # one number was left out, once
+
+
 def test_a_conviction_outlives_the_follower(scene: Scene) -> None:
     scene.plane.policy = lambda window: Action.TERMINATE if window.seq == 0 else Action.CONTINUE
     with scene.following(QUICK._replace(finish_s=0.05)):
