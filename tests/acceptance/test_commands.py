@@ -7,12 +7,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from drlactors.cli.app import COMMANDS, GROUPS
+from drlactors.config.share import share
+from drlactors.domain.session import DECIDER, ActionSelected, Event, TelemetryRecorded
+from drlactors.ports.log import Category, Stream
+from drlactors.sandboxes.importers.finished import session_of
+from drlactors.store.log import PostgresEventLog
 from tests.acceptance.harness import SystemProcess, wait_for
+from tests.unit.sandboxes.importers.kit import cape, cape_call, cape_process
 
 ALL = [(name,) for name in COMMANDS] + [(group, name) for group, (_, names) in GROUPS.items() for name in names]
 
@@ -213,6 +221,35 @@ def test_the_demo_shows_the_whole_loop_and_loses_nothing(tmp_path: Path) -> None
     )
     assert taught == [("before the verdict", "benign"), ("now", "malicious")]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_report_is_played_live_and_goes_on_after_a_kill(up: SystemProcess, tmp_path: Path) -> None:
+    calls = [cape_call(at=f"10:00:{second:02},000") for second in range(40)]
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps(cape(cape_process(7, *calls))))
+    session = Stream(Category.SESSION, session_of(sha256(report.read_bytes()).hexdigest()))
+    dsn = json.loads((up.folder / "run.json").read_text())["postgres_dsn"]
+    with closing(PostgresEventLog(dsn, schema_dir=share("eventstore"))) as log:
+
+        def recorded() -> list[int]:
+            return [one.window.seq for one in log_of(log, session) if isinstance(one, TelemetryRecorded)]
+
+        program = [sys.executable, "-m", "drlactors", "import", "--live", "--speed", "10", str(report), *of(up)]
+        with subprocess.Popen(program, stdout=subprocess.DEVNULL) as playing:
+            wait_for(lambda: len(recorded()) >= 3, 30, "it is played")
+            playing.kill()
+        assert len(recorded()) < 40
+        done = drlactors("import", "--live", "--speed", "50", "--verdicts", str(report), *of(up))
+        assert (done.returncode, "1 played" in done.stdout) == (0, True), done.stdout + done.stderr
+        wait_for(lambda: DECIDER.fold(log_of(log, session)).over, 30, "it is over")
+        assert recorded() == list(range(40))
+        assert sum(isinstance(event, ActionSelected) for event in log_of(log, session)) == 40
+    again = drlactors("import", "--live", str(report), *of(up))
+    assert "1 there already" in again.stdout
+
+
+def log_of(log: PostgresEventLog, session: Stream) -> list[Event]:
+    return [event for entry in log.stream(session) for event in entry.of_session]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -12,6 +12,7 @@ COMMANDS = {
     "train": "drlactors.cli.train:train",
     "learn": "drlactors.cli.learn:learn",
     "evaluate": "drlactors.cli.evaluate:evaluate",
+    "import": "drlactors.cli.importing:import_",
     "gateway": "drlactors.cli.gateway:gateway",
     "sessions": "drlactors.cli.log:sessions",
     "events": "drlactors.cli.log:events",

@@ -66,6 +66,14 @@ class BrokenRecording(SandboxError):
     """This line of the collection is not a recording."""
 
 
+class BrokenReport(SandboxError):
+    """The report cannot be used: nothing of it is stored."""
+
+
+class UnknownReport(SandboxError):
+    """This is no report of a kind that is known."""
+
+
 class RecordingsMissing(SandboxError):
     """There are no recordings here."""
 

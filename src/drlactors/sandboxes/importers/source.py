@@ -4,7 +4,7 @@ import gzip
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -34,7 +34,9 @@ class Source:
 
     def __init__(self, raw: IO[bytes], name: str) -> None:
         self.name = name  # the file's, without ``.gz``
+        self.folder: Path | None = None  # where it lies, if it is a file
         self.bytes = 0  # handed out, unpacked
+        self.watch: Callable[[int], None] | None = None  # is told how far the file, as it lies, was read
         self._piece = 0
         self._raw = raw
         self._digest = sha256()
@@ -50,11 +52,6 @@ class Source:
         """Of what was read so far, unpacked."""
         return self._digest.hexdigest()
 
-    @property
-    def raw_bytes(self) -> int:
-        """Of the file as it lies, so far: for showing progress."""
-        return self._raw.tell()
-
     def read(self, size: int = -1) -> bytes:
         """At most so many bytes; none at the end."""
         if size == 0:
@@ -67,6 +64,8 @@ class Source:
         self.bytes += len(data)
         self._piece += len(data)
         self._digest.update(data)
+        if self.watch is not None:
+            self.watch(self._raw.tell())
         if self._piece > MAX_PIECE_BYTES:
             raise Unreadable(self.place, f"one value or line is longer than {MAX_PIECE_BYTES >> 20} MiB")
         return data
@@ -127,6 +126,8 @@ def opened(path: Path) -> Iterator[Source]:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise Unreadable("the file itself", "not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as raw:
-            yield Source(raw, path.name.removesuffix(".gz"))
+            source = Source(raw, path.name.removesuffix(".gz"))
+            source.folder = path.parent
+            yield source
     finally:
         os.close(descriptor)
