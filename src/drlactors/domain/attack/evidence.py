@@ -23,7 +23,6 @@ ByPlace = dict[str, set[str]]
 class Contact(NamedTuple):
     """The network activity of one window that had some."""
 
-    window: int
     connections: int
     sent_bytes: int
     received_bytes: int
@@ -40,7 +39,6 @@ class Evidence:
     windows: int = 0
     seconds: float = 0.0
     syscalls: int = 0
-    reads: int = 0
     writes: int = 0
     deletes: int = 0
     children: int = 0
@@ -107,7 +105,6 @@ def _add(evidence: Evidence, window: Window) -> None:
     evidence.windows += 1
     evidence.seconds += window.window_ms / 1000
     evidence.syscalls += seen.syscall_count or 0
-    evidence.reads += reads
     evidence.writes += writes
     evidence.deletes += deletes
     evidence.children += seen.child_processes or 0
@@ -118,9 +115,9 @@ def _add(evidence: Evidence, window: Window) -> None:
         evidence.unstarted_children += seen.child_processes or 0
     evidence.names |= names
     evidence.addresses.update(seen.contacted_ips)
-    contact = Contact(evidence.windows, seen.network_connections or 0, seen.bytes_sent or 0, seen.bytes_received or 0)
+    contact = Contact(seen.network_connections or 0, seen.bytes_sent or 0, seen.bytes_received or 0)
     evidence.weighed |= seen.bytes_sent is not None and seen.bytes_received is not None
-    if any(contact[1:]):
+    if any(contact):
         evidence.contacts.append(contact)
     _add_paths(evidence, seen, names, reads=reads, writes=writes, deletes=deletes)
 

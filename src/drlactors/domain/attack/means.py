@@ -38,7 +38,7 @@ def _reports(seen: Evidence) -> bool:
     return (
         len(small) >= 3
         and seen.sent_bytes == sum(contact.sent_bytes for contact in small)
-        and len(seen.addresses) <= 3
+        and 0 < len(seen.addresses) <= 3
         and seen.sent_bytes >= 0.9 * seen.received_bytes
     )
 

@@ -4,6 +4,8 @@
 - Processes have numbers of the log's own; ``os_pid`` is the guest's. ``monitor_reason`` says which is the target, and
   which was reached by injection.
 - Later calls name files and keys by handle: what each handle stands for is remembered from the call that opened it.
+- The log does not name its artifact. A summary that lies beside it (summary_v2.json) does, and has VMRay's verdict; no
+  more of it is read, for it was written when all was over.
 - A document type is refused where it is declared, and with it every entity that could unfold.
 """
 
@@ -12,6 +14,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from xml.parsers import expat
 
+from drlactors.sandboxes.importers import vmray_summary as summary
 from drlactors.sandboxes.importers.report import About, Call, Deed, Format, Item, Passed, Process
 from drlactors.sandboxes.importers.source import Source, Unreadable
 from drlactors.sandboxes.importers.windows_api import WindowsApi
@@ -73,6 +76,7 @@ def detects(head: bytes, _name: str) -> bool:
 
 def read(source: Source) -> Iterator[Item]:
     """The processes and calls of a log. Raises Unreadable with line and column."""
+    yield from summary.beside(source)
     log = _Log(source)
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -149,7 +153,9 @@ class _Log:
 
     def _monitored(self, attributes: dict[str, str]) -> None:
         at_us, pid = self._time(attributes), self._number(attributes, "os_pid")
-        parent = self._pids.get(attributes.get("parent_id", ""), 0) or self._number(attributes, "os_parent_pid")
+        parent = self._pids.get(attributes.get("parent_id", ""), 0)
+        if not parent and "os_parent_pid" in attributes:
+            parent = self._number(attributes, "os_parent_pid")
         self._pids[attributes.get("process_id", "")] = pid
         reason = attributes.get("monitor_reason", "")
         target = reason == "analysis_target"

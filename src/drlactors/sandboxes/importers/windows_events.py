@@ -62,7 +62,7 @@ class _Log:
     def __init__(self) -> None:
         self.passed: dict[str, int] = {}
         self._machines: dict[str, int] = {}
-        self._named: OrderedDict[int, str] = OrderedDict()
+        self._named: OrderedDict[int, None] = OrderedDict()
         self._told: OrderedDict[tuple[object, ...], int] = OrderedDict()
         self._channels: set[tuple[int, str]] = set()
 
@@ -103,18 +103,21 @@ class _Log:
         target = machine + does.target if does.target else 0
         if target and Deed.CREATE in does.deed:
             yield Process(target, pid, _file(does.path), at_us)
-            self._named[target] = does.path
+            self._know(target)
         deed = does.deed
         if does.once and self._again((machine, *does.once), at_us):
             deed = Deed.NONE
         yield Call(at_us, pid, kind.name, True, 1, deed, does.path, does.address, target_pid=target if deed else 0)
 
     def _name(self, pid: int, name: str) -> Iterator[Process]:
-        if name and self._named.get(pid) is None:
-            if len(self._named) >= MOST_REMEMBERED:
-                self._named.popitem(last=False)
-            self._named[pid] = name
+        if name and pid not in self._named:
+            self._know(pid)
             yield Process(pid, name=name)
+
+    def _know(self, pid: int) -> None:
+        if len(self._named) >= MOST_REMEMBERED:
+            self._named.popitem(last=False)
+        self._named[pid] = None
 
     def _again(self, what: tuple[object, ...], at_us: int) -> bool:
         """Whether the other channel has told of this already."""

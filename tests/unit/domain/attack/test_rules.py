@@ -170,6 +170,7 @@ def test_a_technique_alone_is_unknown_and_nothing_at_all_is_none():
             [{"bytes_sent": 80, "bytes_received": 400, "network_connections": 1}] * 20, id="asking for health"
         ),
         pytest.param([{"cpu_usage": 1.0}] * 20, id="computing"),
+        pytest.param([{"bytes_sent": 300, "bytes_received": 100}] * 20, id="an interface's counters"),
         pytest.param([calls("execve", "clone", child_processes=90)], id="building"),
         pytest.param([paths("/var/log/web.log", "/var/log/web.log.1.gz", file_write_count=2)], id="rotating"),
         pytest.param([{"network_connections": 20, "contacted_ips": ("192.0.2.1",)}], id="unweighed connections"),

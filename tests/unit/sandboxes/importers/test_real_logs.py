@@ -155,6 +155,8 @@ def test_a_vmray_log_counts_what_a_plain_reading_counts(subtests):
                 image: int(pid, 16) for image, pid in monitored.items()
             }
             assert [traced.process.target for traced in built.processes].count(True) == 1
+            beside = json.loads(gzip.decompress(file.with_name("vmray-summary_v2.json.gz").read_bytes()))
+            assert built.about.sha256 == beside["files"]["file_0"]["hash_values"]["sha256"]
             connects = len(re.findall(r'name="(?:WinHttpConnect|InternetConnect[AW]|connect)"', text))
             assert sum(window.telemetry.network_connections or 0 for window in built.windows) == connects
 

@@ -1,11 +1,17 @@
 """Function logs of VMRay become calls, with what their handles stand for."""
 
+import json
+from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import pytest
 
+from drlactors.domain.session import Outcome
+from drlactors.sandboxes.importers.building import Built, build
 from drlactors.sandboxes.importers.report import Call, Deed
-from drlactors.sandboxes.importers.source import Unreadable
+from drlactors.sandboxes.importers.source import Unreadable, opened
+from drlactors.sandboxes.importers.vmray import read as read_log
 from tests.unit.sandboxes.importers.kit import items, read
 
 BEGIN = '<?xml version="1.0" encoding="UTF-8"?>\n<analysis log_version="2" analyzer_version="2024.4.1">\n'
@@ -39,6 +45,12 @@ def log(*elements: str) -> bytes:
 
 def calls(*elements: str) -> list[Call]:
     return [item for item in items(log(*elements), "flog.xml") if isinstance(item, Call)]
+
+
+def read_file(path: Path) -> Built:
+    with opened(path) as source:
+        (built,) = build(read_log(source))
+    return built
 
 
 HKCU = "0xffffffff80000001"
@@ -126,6 +138,33 @@ def test_a_call_of_a_process_that_is_not_named_is_passed_over():
     assert dict(read(log(call("Sleep", {}), call("Sleep", {}, by=5))).passed) == {
         "calls of processes that the log does not name": 1
     }
+
+
+def summary(verdict: str = "malicious", sha256: str = "ab" * 32) -> dict[str, Any]:
+    return {
+        "analysis_metadata": {"submission_filename": "letter.DOC", "verdict": verdict},
+        "files": {
+            "f0": {"hash_values": {"sha256": "cd" * 32}},
+            "f1": {"hash_values": {"sha256": sha256}, "is_sample": True},
+        },
+        "mitre_attack": {"secret": "of the end"},
+    }
+
+
+def test_a_summary_beside_the_log_names_the_artifact_and_has_the_verdict(tmp_path):
+    (tmp_path / "logs-flog.xml").write_bytes(log(call("Sleep", {})))
+    for verdict, outcome in (("malicious", Outcome.MALICIOUS), ("suspicious", None), ("clean", None)):
+        (tmp_path / "logs-summary_v2.json").write_text(json.dumps(summary(verdict)))
+        about = read_file(tmp_path / "logs-flog.xml").about
+        assert (about.sha256, about.kind, about.verdict, about.tool) == ("ab" * 32, "doc", outcome, "VMRay 2024.4.1")
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"analysis_metadata": 7}', json.dumps(summary(sha256="short"))])
+def test_a_log_is_read_without_what_a_broken_summary_would_have_said(tmp_path, broken):
+    (tmp_path / "flog.xml").write_bytes(log(call("Sleep", {})))
+    (tmp_path / "summary_v2.json").write_text(broken)
+    found = read_file(tmp_path / "flog.xml")
+    assert (found.calls, found.about.sha256) == (1, "")
 
 
 BOMB = """<?xml version="1.0"?>
