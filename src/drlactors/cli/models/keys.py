@@ -6,7 +6,8 @@ from pathlib import Path
 def keys(out: Path) -> None:
     """Make a key pair to sign models with: the private key goes to OUT, readable for you only; the public one is shown.
 
-    Whoever has OUT can make models that serve. It must not lie in a repository, and is refused there.
+    Whoever has OUT can make models that serve. It must not lie in a repository, and is refused there. Receipts can be
+    signed with such a key too, better with another one: `receipts.key` names it.
 
     Examples
     --------
