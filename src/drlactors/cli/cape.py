@@ -84,6 +84,8 @@ def cape(
     if print_module:
         print(_module().read_text(encoding="utf-8"), end="")
         return 0
+    if not (root / "storage").is_dir():
+        raise SystemExit(f"no CAPE in {root}: --root names where it is installed")
     notes = spool or root / "storage" / "drlactors"
     notes.mkdir(mode=0o700, parents=True, exist_ok=True)
     rerun = Rerun(rerun_machine, rerun_route, rerun_timeout_s)

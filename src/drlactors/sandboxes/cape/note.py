@@ -88,8 +88,8 @@ class Note(NamedTuple):
         return False
 
     def discard(self) -> None:
-        """Forget the run."""
-        for suffix in (".windows", ".ended", ".task"):
+        """Forget the run: first that there was one."""
+        for suffix in (".task", ".windows", ".ended"):
             self.beside(suffix).unlink(missing_ok=True)
 
 

@@ -8,6 +8,7 @@ from drlactors.codec.sandbox import Instruction
 from drlactors.domain.action import Action
 from drlactors.domain.session import EndReason, Outcome
 from drlactors.domain.telemetry import Window
+from drlactors.ports.bus import Kind
 from drlactors.sandboxes.cape.api import CapeApi
 from drlactors.sandboxes.cape.kept import Kept
 from drlactors.sandboxes.cape.log import Called
@@ -186,13 +187,14 @@ class Run:
     def _answered(self, session: Session) -> bool:
         """Wait for the last answers, while drlactors may be away; False when it was stopped meanwhile.
 
-        What it declines, a session that was silent for too long for example, is not answered any more.
+        Windows that it declines, of a session that was silent for too long for example, are not answered any more.
         """
         clock, until_s = self._sandbox.clock, self._sandbox.clock.monotonic_s() + self._terms.answers_s
         while not session.wait_answered(self._terms.poll_s):
             if self._stop.is_set():
                 return False
-            if session.refusals or clock.monotonic_s() >= until_s:
+            declined = any(about == Kind.TELEMETRY for about, _ in session.refusals)
+            if declined or clock.monotonic_s() >= until_s:
                 break
         return True
 

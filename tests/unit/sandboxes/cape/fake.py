@@ -112,7 +112,7 @@ class FakeCape:
         self.finished: list[int] = []
         self.on_finish: Callable[[int], object] = self.finished.count
         self.created: list[tuple[dict[str, str], bytes]] = []
-        root.mkdir(exist_ok=True)
+        (root / "storage").mkdir(parents=True)
         self._module = module_inside(root)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Api)
         self._server.cape = self  # type: ignore[attr-defined]  # for who answers

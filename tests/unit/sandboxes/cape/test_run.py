@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drlactors.codec.inbound import decode
-from drlactors.codec.outbound import Decision, actions
+from drlactors.codec.outbound import Decision, actions, refusal
 from drlactors.domain.action import Action
 from drlactors.domain.ids import SessionId
 from drlactors.domain.permission import Rules
@@ -38,6 +38,8 @@ class Plane:
     def __init__(self, policy: Policy = bystander) -> None:
         self.bus = MemoryBus()
         self.policy = policy
+        self.silent = False
+        self.declines = False
         self._changed = threading.Condition()
         self._commands: list[tuple[SessionId, Command]] = []
         self.bus.consume(0, self._deliver, credit=10_000)
@@ -78,7 +80,9 @@ class Plane:
                     for command in inbound.commands
                     if isinstance(command, Record)
                 ]
-                if decisions:
+                if self.declines:
+                    told.append((delivery.session, refusal(delivery.session, delivery.kind, "the session is over")))
+                if decisions and not self.silent:
                     told.append((delivery.session, actions(delivery.session, decisions)))
             self._changed.notify_all()
         self.bus.publish(told)
@@ -368,6 +372,20 @@ def test_what_was_judged_clean_runs_once_more_and_goes_on_with_its_episode(scene
     }  # fmt: skip
     assert sample == SAMPLE
     assert len(scene.cape.created) == 1
+
+
+@pytest.mark.parametrize("declines", [True, False])
+def test_windows_that_were_never_answered_are_not_benign(scene: Scene, declines: bool) -> None:
+    scene.plane.silent = True
+    scene.plane.declines = declines
+    terms = QUICK._replace(answers_s=60.0 if declines else 0.1)
+    with scene.following(terms):
+        task, session = scene.start(7)
+        task.begin()
+        scene.wait_windows(session, 1)
+        task.end()
+        assert scene.wait_ended(session) == (Outcome.FAILED, EndReason.FAILED)
+    assert "never answered" in scene.plane.report(session).detail
 
 
 def test_several_tasks_are_followed_at_once_and_do_not_mix(scene: Scene) -> None:
