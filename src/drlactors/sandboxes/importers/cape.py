@@ -95,8 +95,9 @@ def _call(logged: _Logged, pid: int, api: WindowsApi) -> Call:
     return api.call(pid, logged.api, at_us, logged.status, times, arguments)
 
 
+@lru_cache(4096)
 def _moment_us(said: str) -> int:
-    """Raises ValueError."""
+    """Of one tick of the clock there are many calls. Raises ValueError."""
     milliseconds = said[20:]
     if said[19:20] != "," or len(milliseconds) != 3 or not milliseconds.isdecimal():
         raise ValueError(f"{said[:40]!r} is no time")

@@ -130,7 +130,9 @@ def described(run: Built) -> str:
     own = [traced.process for traced in run.processes if traced.process.in_tree]
     injected = [traced.process for traced in run.processes if traced.process.injected_by]
     calls = run.calls
-    share = f"{100 * sum(run.outside) / calls:.0f} % of {calls:,} calls by others" if calls else "no calls"
+    if not own:
+        return f"{len(run.processes)} processes, the sample's not known, {len(injected)} injected; {calls:,} calls"
+    share = f"{100 * sum(run.outside) / max(1, calls):.0f} % of {calls:,} calls by others"
     return f"{len(run.processes)} processes, {len(own)} the sample's, {len(injected)} injected; {share}"
 
 

@@ -26,6 +26,9 @@ _SCALAR = re.compile(rb"(?:" + _STRING + rb'|[^",:\[\]{} \t\r\n]++)(?=.)', re.DO
 _KEY = re.compile(rb"[ \t\r\n]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+(?=.)", re.DOTALL)
 _ENDS = {ord("{"): ord("}"), ord("["): ord("]")}
 _TEXT = msgspec.json.Decoder(str)
+_RAW = msgspec.json.Decoder(msgspec.Raw)
+#: How deep what is passed over is walked; what is deeper is small.
+_LAYERS = 4
 _T = TypeVar("_T")
 
 
@@ -100,10 +103,7 @@ class JsonCursor:
                 yield found
             else:
                 found = self.decoded(decoder)
-                behind = self._data
-                goes_on = self._goes_on(b"]")
-                if goes_on and self._data is behind and (next_one := _BEGIN.match(behind, self._at)):
-                    between, begin = b"}" + behind[: self._at] + next_one[0], len(next_one[0])
+                goes_on, between, begin = self._next()
                 yield found
                 if not goes_on:
                     break
@@ -111,13 +111,20 @@ class JsonCursor:
             self._path[-1] = number
         self._path.pop()
 
+    def _next(self) -> tuple[bool, bytes, int]:
+        """Go on behind an element: whether there is another one, what stood between, how much of that is its own."""
+        data, behind = self._data, self._at
+        goes_on = self._goes_on(b"]")
+        if goes_on and self._data is data and (begin := _BEGIN.match(data, self._at)):
+            return True, b"}" + data[behind : self._at] + begin[0], len(begin[0])
+        return goes_on, b"", 0
+
     def value(self) -> bytes:
         """The value, as it stands there."""
         self._peek()
-        self._end_of_value(keep=True)
-        value, self._data, self._at = self._data[: self._at], self._data[self._at :], 0
+        start = self._end_of_value(self._at)
         self._dealt_with = True
-        return value
+        return self._data[start : self._at]
 
     def decoded(self, decoder: "msgspec.json.Decoder[_T]") -> _T:
         return self.decode(decoder, self.value())
@@ -130,10 +137,33 @@ class JsonCursor:
             raise self.fault(str(error)) from error
 
     def skip(self) -> None:
-        """Pass over the value."""
-        self._peek()
-        self._end_of_value(keep=False)
+        """Pass over the value: what is large in a report are arrays of objects, a few layers down."""
+        there = self._peek()
+        if len(self._path) > _LAYERS or there not in (b"{", b"["):
+            self._end_of_value(None)
+        elif there == b"{":
+            for _ in self.members():
+                pass
+        else:
+            self._skip_array()
         self._dealt_with = True
+
+    def _skip_array(self) -> None:
+        """As ``each``, and nothing is made of the elements."""
+        self._enter(b"[")
+        if self._peek() == b"]":
+            self._at += 1
+            return
+        between, begin = b"", 0
+        while True:
+            end = self._data.find(between, self._at) if between else -1
+            if end >= 0 and _is_value(self._data[self._at : end + 1]):
+                self._at = end + len(between) - begin
+                continue
+            self._end_of_value(None)
+            goes_on, between, begin = self._next()
+            if not goes_on:
+                return
 
     def finish(self) -> None:
         """Nothing follows the outermost value."""
@@ -192,23 +222,20 @@ class JsonCursor:
             raise self.fault("a value is expected after ','")
         return there == b","
 
-    def _end_of_value(self, *, keep: bool) -> None:
-        """Put the cursor behind the value; when it is kept, the value is all that lies before the cursor."""
-        if keep:
-            self._data, self._at = self._data[self._at :], 0
+    def _end_of_value(self, start: int | None) -> int:
+        """Put the cursor behind the value. What is to be kept begins at ``start``; where it begins then is returned."""
         if self._data[self._at] not in _ENDS:
             while not (found := _SCALAR.match(self._data, self._at)):
-                if not self._more():
-                    raise self.fault("a value is expected" if self._data else "the file ends here: it is cut off")
+                start = self._read_on(start)
             self._at = found.end()
-            return
+            return start or 0
         open_ = bytearray()  # the brackets that are to come
         while True:
             found = _PLAIN.match(self._data, self._at)
             assert found is not None, "it matches nothing as well"
-            at = found.end()
+            self._at = at = found.end()
             if at == len(self._data) or self._data[at] == ord('"'):
-                at = self._read_on(at, keep=keep)
+                start = self._read_on(start)
                 continue
             byte = self._data[at]
             if byte in _ENDS:
@@ -219,15 +246,25 @@ class JsonCursor:
                 raise self.fault(f"{chr(byte)!r} closes what it did not open")
             self._at = at + 1
             if not open_:
-                return
+                return start or 0
 
-    def _read_on(self, at: int, *, keep: bool) -> int:
-        self._at = at
-        if keep:
-            data = self._source.read(max(CHUNK_BYTES, len(self._data)))
-            self._data += data
+    def _read_on(self, start: int | None) -> int | None:
+        """Read more of a value, of which what lies between ``start`` and the cursor is kept."""
+        if start is None:
+            more = self._more()
         else:
-            data = b"x" if self._more() else b""
-        if not data:
-            raise self.fault("the file ends here: it is cut off")
-        return self._at
+            data = self._source.read(max(CHUNK_BYTES, len(self._data)))
+            self._data, self._at, start = self._data[start:] + data, self._at - start, 0
+            more = bool(data)
+        if not more:
+            cut_off = self._data[self._at : self._at + 1] in (b"", b'"')
+            raise self.fault("the file ends here: it is cut off" if cut_off else "a value is expected")
+        return start
+
+
+def _is_value(data: bytes) -> bool:
+    try:
+        _RAW.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True

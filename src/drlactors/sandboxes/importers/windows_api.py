@@ -8,6 +8,7 @@ hook_process.c, hook_thread.c, hook_socket.c, hook_network.c) and the reports of
 import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from drlactors.sandboxes.importers.report import Call, Deed
@@ -97,6 +98,10 @@ _CREATED_NEW = frozenset({"1", "0x00000001"})
 _OWN_HANDLES = frozenset({"", "0xffffffff", "0xffffffffffffffff"})
 _DEVICE = re.compile(r"\\(?:Device|\?\?)\\(?!Harddisk|[A-Za-z]:)|^\\\\\.\\", re.IGNORECASE)
 _SOCKET = re.compile(r"\\Device\\Afd", re.IGNORECASE)
+#: Deeds as plain numbers, and back: an operation on flags takes a microsecond.
+_CREATES, _CHANGES_REGISTRY, _WRITES = int(Deed.CREATE), int(Deed.REGISTRY), int(Deed.WRITE)
+_ON_FILES = int(Deed.READ | Deed.WRITE | Deed.DELETE)
+_deed = lru_cache(256)(Deed)
 #: A program that opens more processes than this loses the oldest.
 _MOST_HANDLES = 4096
 
@@ -112,40 +117,40 @@ class WindowsApi:
     def call(self, pid: int, name: str, at_us: int, ok: bool, times: int, arguments: Arguments) -> Call:
         """``arguments`` may hold ``retval``, what the function returned."""
         row = TABLE.get(name) or TABLE.get(name.rstrip("AW")) or _NOTHING
-        deed, target = (
-            row.deed,
-            _number(_first(arguments, _PROCESS_IDS)) & 0xFFFFFFFF,
-        )  # 64-bit monitors leave rubbish above
+        # 64-bit monitors leave rubbish above the number.
+        bits, target = int(row.deed), _number(_first(arguments, _PROCESS_IDS)) & 0xFFFFFFFF
         if row.other:
             handle = _first(arguments, _PROCESS_HANDLES)
             target = target or self._handles.get((pid, handle), 0)
             if not self._into_another(name, pid, handle, target, arguments):
-                deed, target = Deed.NONE, 0
-        elif deed & Deed.CREATE or name == "NtOpenProcess":
+                bits, target = 0, 0
+        elif bits & _CREATES or name == "NtOpenProcess":
             handle = _first(arguments, _PROCESS_HANDLES)
-            self._remember(pid, handle, target, created=bool(deed & Deed.CREATE), ok=ok)
-            if deed & Deed.CREATE and ok and self._said(name, (pid, handle)):
-                deed = Deed.NONE
+            self._remember(pid, handle, target, created=bool(bits & _CREATES), ok=ok)
+            if not bits:
+                target = 0
+            elif ok and self._said(name, (pid, handle)):
+                bits = 0
         else:
-            deed |= _by_arguments(name, arguments)
-        path = _first(arguments, row.path or (_KEY if deed & Deed.REGISTRY else ()))
+            bits, target = bits | int(_by_arguments(name, arguments)), 0
+        path = _first(arguments, row.path or (_KEY if bits & _CHANGES_REGISTRY else ()))
         sent, received = row.sent, row.received
-        if _DEVICE.search(path):
+        if path and _DEVICE.search(path):
             if _SOCKET.match(path):
-                sent, received = (_LENGTH, ()) if deed & Deed.WRITE else ((), _LENGTH)
-            deed, path = deed & ~(Deed.READ | Deed.WRITE | Deed.DELETE), ""
+                sent, received = (_LENGTH, ()) if bits & _WRITES else ((), _LENGTH)
+            bits, path = bits & ~_ON_FILES, ""
         return Call(
             at_us=at_us,
             pid=pid,
             name=name,
             ok=ok,
             times=times,
-            deed=deed,
+            deed=_deed(bits),
             path=path,
-            address=_address(_first(arguments, row.address)),
-            bytes_sent=_bytes(arguments, sent, times) if ok else 0,
-            bytes_received=_bytes(arguments, received, times) if ok else 0,
-            target_pid=target if (deed or row.deed) & (Deed.CREATE | Deed.INJECT) else 0,
+            address=_address(_first(arguments, row.address)) if row.address else "",
+            bytes_sent=_bytes(arguments, sent, times) if ok and sent else 0,
+            bytes_received=_bytes(arguments, received, times) if ok and received else 0,
+            target_pid=target,
         )
 
     def _remember(self, pid: int, handle: str, target: int, *, created: bool, ok: bool) -> None:
@@ -214,10 +219,15 @@ _CODE = _WRITABLE_CODE | {"0x00000010", "0x00000020", "16", "32"}
 
 
 def _first(arguments: Arguments, names: tuple[str, ...]) -> str:
-    return next((value for name in names if (value := arguments.get(name, ""))), "")
+    for name in names:
+        if found := arguments.get(name):
+            return found
+    return ""
 
 
 def _number(text: str) -> int:
+    if not text:
+        return 0
     try:
         return max(0, int(text, 16 if text.startswith("0x") else 10))
     except ValueError:

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from drlactors.domain.attack import AttackType, recognise
 from drlactors.domain.session import Outcome
 from tests.unit.sandboxes.importers.real import read, reports
 
@@ -70,6 +71,33 @@ def test_windows_calls_trees_and_injected_processes_are_those_that_are_known(sub
                         built.about.kind,
                         built.about.verdict,
                     )
+
+
+TECHNIQUES = {
+    "v2.2-55dcd38773f4104b95589acc87d93bf8b4a264b4a6d823b73fb6a7ab8144c08b": (AttackType.NONE, ()),
+    "v2.2-77c961050aa252d6d595ec5120981abf02068c968f4a5be5958d10e87aa6f0e8": (AttackType.NONE, ()),
+    "v2.2-d46900384c78863420fb3e297d0a2f743cd2b6b3f7f82bf64059a168e07aceb7": (AttackType.NONE, ()),
+    "v2.4-0a0882b8da225406cc838991b5f67d11": (AttackType.RANSOMWARE, ("T1486", "T1490")),  # SunCrypt
+    "v2.4-41ce492f04accef7931b84b8548a6ca717ffabb9bedc4f624de2d37a5345036c": (AttackType.UNKNOWN, ("T1059.007",)),
+    "v2.4-5d61700feabba201e1ba98df3c8210a3090c8c9f9adbf16cb3d1da3aaa2a9d96": (AttackType.UNKNOWN, ("T1059.001",)),
+    "v2.4-8b9aaf4fad227cde7a7dabce7ba187b0b923301718d9d40de04bdd15c9b22905": (AttackType.UNKNOWN, ("T1059.007",)),
+    "v2.4-fb7ade52dc5a1d6128b9c217114a46d0089147610f99f5122face29e429a1e74": (AttackType.PERSISTENCE, ("T1547.001",)),
+    "10012": (AttackType.UNKNOWN, ("T1218.011",)),  # a library, run by rundll32
+    "10017": (AttackType.INJECTION, ("T1055.003", "T1055.012")),  # matsnu: hollows itself, then ctfmon
+    "10022": (AttackType.INJECTION, ("T1055.003", "T1055.012")),
+    "10028": (AttackType.SPY, ("T1056.001",)),
+}
+
+
+def test_techniques_are_those_that_are_known(subtests):
+    """The least that is to be recognised: rules that come later may see more."""
+    for folder in ("cape-reports", "cuckoo-reports"):
+        for report, file in reports(folder):
+            if report in TECHNIQUES:
+                with subtests.test(report):
+                    recognised = recognise(read(file)[1].windows)
+                    kind, techniques = TECHNIQUES[report]
+                    assert (recognised.kind, set(techniques) - set(recognised.techniques)) == (kind, set())
 
 
 def test_every_report_says_what_a_plain_reading_says(subtests):
