@@ -36,7 +36,8 @@ from drlactors.testing.servers import EmbeddedPostgres
 from drlactors.wiring.patterns import prepare
 
 ROWS = int(os.environ.get("DRLACTORS_BENCH_ROWS", "1_000_000"))
-WRITES, QUERIES, NEAREST = 1_000, 300, 10
+WRITES, QUERIES, NEAREST, CPU_TIMES = 1_000, 300, 10, 200
+BOTH = "of client and server together: what it takes at least where nothing else runs, but for the disk"
 SECOND_US = 1_000_000
 #: Of each coordinate of a state vector, from one pattern to another of the same window.
 MOVED = 0.02
@@ -172,6 +173,12 @@ def writing(store: PostgresPatterns, dsn: str, windows: Windows) -> Iterator[Mea
             position += 1
     yield from spread("commit of one plain row", plain_s, "in alternation with the next: what disk and machine take")
     yield from spread("write of one pattern", taken_s, "every index in place, fsync on; asked for: p99 below 10 ms")
+    spent_s, batch = cpu_s(dsn), Population(windows, CPU_TIMES, seed=4)
+    for number in range(CPU_TIMES):
+        change = Change(position + 1, batch.pattern(number).session, batch.pattern(number))
+        assert store.store([change], after=position)
+        position += 1
+    yield figure("write of one pattern: CPU", (cpu_s(dsn) - spent_s) / CPU_TIMES * 1000, "ms", BOTH)
     taken_s.clear()
     for number in range(0, WRITES, 2):
         corrected = fresh.pattern(number)._replace(truth=None, reward=None)
@@ -182,11 +189,11 @@ def writing(store: PostgresPatterns, dsn: str, windows: Windows) -> Iterator[Mea
     yield from spread("correction of one pattern", taken_s, "touches no index")
     began_s = time.perf_counter()
     for first in range(WRITES, 2 * WRITES, 250):
-        batch = [
+        many = [
             Change(position + 1 + index, fresh.pattern(first + index).session, fresh.pattern(first + index))
             for index in range(250)
         ]
-        assert store.store(batch, after=position)
+        assert store.store(many, after=position)
         position += 250
     yield figure("written in batches of 250", WRITES / (time.perf_counter() - began_s), "1/s", "as a queue is emptied")
 
@@ -233,6 +240,10 @@ def finding(store: PostgresPatterns, dsn: str, windows: Windows, many: Populatio
         beside = f"{holds.mean():.2%} of all; in alternation, the smallest question: {percentiles(plain_s)}"
         yield from spread(name, taken_s, beside)
         yield figure(f"{name}: recall", float(np.mean(recalls)), "", f"least {min(recalls):.2f}, over {len(recalls)}")
+    spent_s = cpu_s(dsn)
+    for vector in wanted[:CPU_TIMES]:
+        store.page(Query(near=Near(vector.tobytes(), SCHEMA.id)), limit=NEAREST)
+    yield figure("nearest: CPU", (cpu_s(dsn) - spent_s) / CPU_TIMES * 1000, "ms", BOTH)
     near = Near(wanted[0].tobytes(), SCHEMA.id)
     yield from spread("exact search in PostgreSQL", exact_s(dsn, wanted[:5]), "the same question without the index")
     page = store.page(Query(near=near), limit=100)
@@ -249,6 +260,15 @@ def finding(store: PostgresPatterns, dsn: str, windows: Windows, many: Populatio
     }
     for name, query in asked.items():
         yield from spread(name, timed(partial(store.page, query, limit=100), 100), "")
+
+
+def cpu_s(dsn: str) -> float:
+    """What this process and the server's have spent on all connections so far: the same on a busy machine."""
+    with psycopg.connect(dsn) as connection:
+        backends = connection.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")
+        spent = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for (pid,) in backends]
+    ticks = sum(int(user) + int(system) for user, system in spent)
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def recall(distances: Sequence[float], vector: np.ndarray, candidates: np.ndarray) -> float:

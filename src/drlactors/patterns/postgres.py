@@ -155,9 +155,9 @@ class PostgresPatterns:
 
 
 def _configure(connection: Connection[TupleRow]) -> None:
-    """Of each new connection. pgvector goes on where conditions leave too few of the nearest, in strict order."""
+    """Of each new connection. pgvector goes on where conditions leave too few of the nearest."""
     connection.execute(
-        f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; SET hnsw.iterative_scan = strict_order; "
+        f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; SET hnsw.iterative_scan = relaxed_order; "
         f"SET hnsw.ef_search = {EF_SEARCH}; SET hnsw.max_scan_tuples = {MAX_SCAN_TUPLES}".encode()
     )
 

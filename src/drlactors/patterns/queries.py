@@ -9,6 +9,9 @@ from psycopg import sql
 from drlactors.patterns.columns import SELECTED
 from drlactors.ports.patterns import Near, Place, Query
 
+#: The index gives the nearest almost in their order: of so many times as many as are wanted the first are taken.
+MORE = 4
+
 
 class Asked(NamedTuple):
     statement: sql.Composed
@@ -18,7 +21,9 @@ class Asked(NamedTuple):
 def asked(query: Query, limit: int, after: Place | None, *, exact: bool = False) -> Asked:
     """The columns of ``SELECTED``, and the distance (NULL without ``near``).
 
-    ``exact`` compares with every pattern of which the conditions hold, without the index of nearness.
+    ``exact`` compares with every pattern of which the conditions hold, without the index of nearness. That index gives
+    almost the nearest, almost in order (``hnsw.iterative_scan = relaxed_order``): in strict order pgvector leaves out
+    what it finds late, which is most of what is sought where conditions hold far away only.
     """
     conditions: list[sql.Composable] = []
     parameters: list[object] = []
@@ -51,22 +56,24 @@ def asked(query: Query, limit: int, after: Place | None, *, exact: bool = False)
         hold("decided_us < %s", query.until_us)
     if query.ended_before_us is not None:
         hold("ended_us < %s", query.ended_before_us)
-    order: sql.Composable = sql.SQL("decided_us DESC, session DESC")
-    if near is not None:
-        order = sql.SQL("{}, session").format(distance)
     if after is not None and near is not None:
         conditions.append(sql.SQL("({}, session) > (%s, %s)").format(distance))
         parameters += (after.key, after.session)
     elif after is not None:
         hold("(decided_us, session) < (%s, %s)", int(after.key), after.session)
-    statement = sql.SQL("SELECT {}, {} FROM patterns.attack_patterns {} ORDER BY {} LIMIT {}").format(
+    selected = sql.SQL("SELECT {}, {} AS distance FROM patterns.attack_patterns {}").format(
         sql.SQL(SELECTED),
         distance,
         sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(conditions)) if conditions else sql.SQL(""),
-        order,
-        sql.Literal(limit),
     )
-    return Asked(statement, tuple(parameters))
+    if near is None:
+        form = "{0} ORDER BY decided_us DESC, session DESC LIMIT {1}"
+    elif exact:
+        form = "{0} ORDER BY distance, session LIMIT {1}"
+    else:
+        form = "SELECT * FROM ({0} ORDER BY {3} LIMIT {2}) AS near ORDER BY distance, session LIMIT {1}"
+    sizes = (sql.Literal(limit), sql.Literal(MORE * limit))
+    return Asked(sql.SQL(form).format(selected, *sizes, distance), tuple(parameters))
 
 
 def index_of(schema: str, features: int) -> sql.Composed:
