@@ -11,7 +11,7 @@ from drlactors.exports.producer import Producer
 from drlactors.exports.stix import bundle
 from drlactors.exports.table import comma_separated, json_lines
 from drlactors.ports.log import Category, EventLog, Stream
-from drlactors.ports.patterns import PatternStore, Place, Query
+from drlactors.ports.patterns import PatternStore, Query, every
 
 Format = Literal["json", "csv", "stix", "ocsf"]
 #: Patterns that are held at a time.
@@ -20,13 +20,7 @@ PAGE = 1_000
 
 def selected(store: PatternStore, query: Query) -> Iterator[AttackPattern]:
     """In the query's order; what is stored meanwhile may be among them or not, and nothing is there twice."""
-    after: Place | None = None
-    while True:
-        page = store.page(query, limit=PAGE, after=after)
-        yield from (found.pattern for found in page.found)
-        after = page.after
-        if after is None:
-            return
+    return (found.pattern for found in every(store, query, page=PAGE))
 
 
 def rendered(form: Format, patterns: Iterator[AttackPattern], producer: Producer, lived: Lived | None) -> Iterator[str]:

@@ -90,6 +90,7 @@ class Metrics:
         self.gateway_dropped = counter("gateway_dropped_windows", "Windows that the gateway threw away.")
         self.patterns_stored = counter("patterns_stored", "Changes of attack patterns in their store.")
         self.pattern_store_s = histogram("pattern_store_duration_seconds", "One transaction of it.", DURATIONS_S)
+        self.pattern_query_s = histogram("pattern_query_duration_seconds", "One question to it.", DURATIONS_S)
         self.patterns_waiting = gauge("patterns_waiting", "Changes in the queue before the pattern store.")
         self.pattern_store_failures = counter("pattern_store_failures", "Times that it took nothing.")
         self.policy_changes = Bounded(counter("policy_swaps", "Changes of the policy, and refusals of one.", "result"))

@@ -88,6 +88,9 @@ class PrometheusObserver:
     def patterns_waiting(self, waiting: int) -> None:
         self._metrics.patterns_waiting.set(waiting)
 
+    def patterns_asked(self, seconds: float) -> None:
+        self._metrics.pattern_query_s.observe(seconds)
+
     def patterns_failed(self) -> None:
         self._metrics.pattern_store_failures.inc()
 

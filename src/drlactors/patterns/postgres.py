@@ -51,14 +51,14 @@ _OF = f"SELECT {SELECTED} FROM {_TABLE} WHERE session = %s".encode()
 class PostgresPatterns:
     """As ``ports.PatternStore`` has it, on a pool of connections; the schema has to be there.
 
-    A user who may only read is enough for everything but ``store`` and ``clear``. ``heard`` is told of each call what
-    it was ("store", "query") and how long it took, in seconds.
+    A user who may only read is enough for everything but ``store`` and ``clear``. ``asked`` is told how long each
+    question took, in seconds.
     """
 
     REVISION: ClassVar[str] = str(REVISION)
 
     def __init__(
-        self, dsn: str, *, connections: int = 4, heard: Callable[[str, float], None] = lambda _what, _seconds: None
+        self, dsn: str, *, connections: int = 4, asked: Callable[[float], None] = lambda _seconds: None
     ) -> None:
         given = conninfo_to_dict(dsn)
         self._pool = ConnectionPool(
@@ -73,12 +73,11 @@ class PostgresPatterns:
             reconnect_timeout=0.0,  # whoever asks knows best when to ask again
             name="patterns",
         )
-        self._heard = heard
+        self._asked = asked
         self._indexed: set[tuple[str, int]] = set()  # feature schemas, with their length, that have an index
 
     def page(self, query: Query, *, limit: int, after: Place | None = None) -> Page:
-        began_s = time.monotonic()
-        with self._connection() as connection:
+        with self._timed(), self._connection() as connection:
             with connection.pipeline():
                 outcomes = connection.execute(_OUTCOMES, binary=True)
                 first = connection.execute(*queries.asked(query, limit + 1, after), binary=True)
@@ -86,17 +85,16 @@ class PostgresPatterns:
             if query.near is not None and len(rows) <= limit:  # the end, or conditions that hold far away only
                 exact = queries.asked(query, limit + 1, after, exact=True)
                 rows = connection.execute(*exact, binary=True).fetchall()
-        self._heard("query", time.monotonic() - began_s)
         found = tuple(Found(pattern_of(row, calibration), row[-1]) for row in rows[:limit])
         return Page(found, _place(found[-1]) if len(rows) > limit else None)
 
     def of(self, session: SessionId) -> AttackPattern | None:
-        with self._connection() as connection:
+        with self._timed(), self._connection() as connection:
             row = connection.execute(_OF, (session,), binary=True).fetchone()
             return pattern_of(row, _calibration(connection.execute(_OUTCOMES, binary=True))) if row else None
 
     def counts(self) -> Counts:
-        with self._connection() as connection, connection.transaction():
+        with self._timed(), self._connection() as connection, connection.transaction():
             attacks, actions = Counter[tuple[AttackType, Truth | None]](), Counter[Action]()
             for attack, truth, action, count in connection.execute(_KINDS, binary=True):
                 attacks[AttackType(attack), truth and Truth(truth)] += count
@@ -106,11 +104,10 @@ class PostgresPatterns:
             )
 
     def position(self) -> int:
-        with self._connection() as connection:
+        with self._timed(), self._connection() as connection:
             return _reached(connection.execute(_POSITION).fetchone())
 
     def store(self, changes: Sequence[Change], *, after: int) -> bool:
-        began_s = time.monotonic()
         sessions = list({change.session for change in changes})
         # In a pipeline: what needs no answer is not waited for.
         with self._connection() as connection, connection.pipeline(), connection.transaction():
@@ -129,7 +126,6 @@ class PostgresPatterns:
             _write(connection, before, list({change.session: change for change in changes}.values()))
             connection.execute(_MOVE, (self.REVISION, changes[-1].position))
         self._indexed |= made
-        self._heard("store", time.monotonic() - began_s)
         return True
 
     def clear(self) -> None:
@@ -140,6 +136,12 @@ class PostgresPatterns:
 
     def close(self) -> None:
         self._pool.close()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began_s = time.monotonic()
+        yield
+        self._asked(time.monotonic() - began_s)
 
     @contextmanager
     def _connection(self) -> Iterator[Connection[TupleRow]]:

@@ -80,6 +80,10 @@ class Observer(Protocol):
         """So many changes wait for the pattern store."""
         ...
 
+    def patterns_asked(self, seconds: float) -> None:
+        """The pattern store has answered a question: at least, once a second, how far it is."""
+        ...
+
     def patterns_failed(self) -> None:
         """The pattern store took nothing: it is away, or refused."""
         ...

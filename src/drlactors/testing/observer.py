@@ -11,7 +11,7 @@ class RecordingObserver:
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
         self.notes: list[tuple[str, dict[str, Any]]] = []
-        self.durations_s: dict[str, list[float]] = {"decided": [], "appended": [], "patterns": []}
+        self.durations_s: dict[str, list[float]] = {"decided": [], "appended": [], "patterns": [], "patterns asked": []}
         self.errors: list[tuple[str, Exception, dict[str, Any]]] = []
 
     def windows(self, recorded: int) -> None:
@@ -76,6 +76,9 @@ class RecordingObserver:
 
     def patterns_waiting(self, waiting: int) -> None:
         self.totals["patterns waiting"] = waiting
+
+    def patterns_asked(self, seconds: float) -> None:
+        self.durations_s["patterns asked"].append(seconds)
 
     def patterns_failed(self) -> None:
         self.totals["patterns failed"] += 1

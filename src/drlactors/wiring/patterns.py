@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from drlactors.config.settings import Settings
 from drlactors.config.share import share
@@ -59,11 +59,13 @@ def following(
     task: Task,
     hear: Callable[[Heard], None] = lambda _: None,
     skipped: Callable[[SessionId, str], None] = lambda _session, _why: None,
+    asked: Callable[[float], None] = lambda _seconds: None,
 ) -> Iterator[Follower]:
     """A follower of the log; one at a time on a queue. Raises LogUnreachable: nothing can be done without the log."""
     with ExitStack() as stack:
         log = stack.enter_context(closing(open_log(task.log_dsn)))
-        store = stack.enter_context(closing(PostgresPatterns(task.patterns_dsn, connections=task.connections)))
+        opened = PostgresPatterns(task.patterns_dsn, connections=task.connections, asked=asked)
+        store = stack.enter_context(closing(opened))
         queue = stack.enter_context(closing(Queue(Path(task.queue))))
         yield Follower(
             log,
@@ -99,11 +101,11 @@ class Asked(NamedTuple):
 
 
 @contextmanager
-def patterns(files: Sequence[Path], data_dir: Path | None, **told: Any) -> Iterator[Asked]:
+def patterns(files: Sequence[Path], data_dir: Path | None) -> Iterator[Asked]:
     """The patterns of the running system, or of servers that are started for as long as it takes."""
     settings = settings_of(files, data_dir)
     with ExitStack() as stack:
         task = Task.of(settings, database(settings, stack))
         log = stack.enter_context(closing(open_log(task.log_dsn)))
-        store = stack.enter_context(closing(PostgresPatterns(task.patterns_dsn, connections=task.connections, **told)))
+        store = stack.enter_context(closing(PostgresPatterns(task.patterns_dsn, connections=task.connections)))
         yield Asked(store, log, settings, task)

@@ -22,7 +22,7 @@ BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: A stop waits so long for the work in hand; what is cut off is done again by the next process.
 STOP_S = 10.0
 _KINDS: dict[str, type[Heard]] = {kind.__name__: kind for kind in (Stored, Queued, Away, Back, LogAway, Full)}
-_SKIPPED = "skipped"
+_SKIPPED, _ASKED = "skipped", "asked"
 
 
 def main() -> None:
@@ -36,7 +36,13 @@ def main() -> None:
     def skipped(session: SessionId, why: str) -> None:
         tell(_SKIPPED, str(session), why)
 
-    with following(task, lambda heard: tell(type(heard).__name__, *heard), skipped) as follower:
+    def hear(heard: Heard) -> None:
+        tell(type(heard).__name__, *heard)
+
+    def asked(seconds: float) -> None:
+        tell(_ASKED, seconds)
+
+    with following(task, hear, skipped, asked) as follower:
         more = True
         while not select.select([sys.stdin], [], [], 0.0 if more else task.follow_s)[0]:
             more = follower.turn()
@@ -110,6 +116,9 @@ class PatternsProcess:
 
     def _hear(self, kind: str, *fields: Any) -> None:
         observer = self._observer
+        if kind == _ASKED:
+            observer.patterns_asked(fields[0])
+            return
         if kind == _SKIPPED:
             observer.note("patterns.skipped", session=fields[0], why=fields[1])
             return

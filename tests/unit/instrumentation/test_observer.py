@@ -82,6 +82,9 @@ def test_everything_told_is_counted(metrics, observer):
     observer.feedback(True)
     observer.restarted("SessionActor")
     observer.sessions(2, 5)
+    observer.patterns(3, 0.002, 9)
+    observer.patterns_asked(0.001)
+    observer.patterns_failed()
     assert value(metrics, "drl_events_appended_total") == 7
     assert value(metrics, "drl_append_conflicts_total") == 1
     assert value(metrics, "drl_windows_lost_total", cause="gap") == 4
@@ -94,6 +97,11 @@ def test_everything_told_is_counted(metrics, observer):
     assert value(metrics, "drl_feedback_total", success="true") == 1
     assert value(metrics, "drl_actor_restarts_total", actor="SessionActor") == 1
     assert value(metrics, "drl_sessions", state="open") == 5
+    assert value(metrics, "drl_patterns_stored_total") == 3
+    assert value(metrics, "drl_pattern_store_duration_seconds_count") == 1
+    assert value(metrics, "drl_pattern_query_duration_seconds_count") == 1
+    assert value(metrics, "drl_patterns_waiting") == 9
+    assert value(metrics, "drl_pattern_store_failures_total") == 1
 
 
 def test_only_the_policy_in_charge_is_shown(metrics, observer):
