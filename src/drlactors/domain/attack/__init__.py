@@ -16,13 +16,14 @@ from drlactors.domain.attack.aims import AIMS
 from drlactors.domain.attack.evidence import gather
 from drlactors.domain.attack.kinds import TECHNIQUES, AttackType, Rule, Technique
 from drlactors.domain.attack.means import MEANS
+from drlactors.domain.attack.tools import TOOLS
 from drlactors.domain.telemetry import Window
 
 __all__ = ["RULES", "TECHNIQUES", "AttackType", "Recognised", "Rule", "Technique", "recognise"]
 
 
 #: What an attack is out for names it before its means do.
-RULES: tuple[Rule, ...] = (*AIMS, *MEANS)
+RULES: tuple[Rule, ...] = (*AIMS, *MEANS, *TOOLS)
 
 
 class Recognised(NamedTuple):

@@ -7,6 +7,7 @@ from drlactors.domain.attack.kinds import AttackType, Rule
 
 #: Calls of Windows and Linux, under their plain names.
 WRITES_MEMORY = {"WriteProcessMemory", "NtWriteVirtualMemory"}
+READS_SECRETS = {"MiniDumpWriteDump", "ProcessAccess"}
 CLEARS_LOGS = {"ClearEventLog", "EvtClearLog"}
 #: Ways to be started again.
 START_UPS = ("shell start-up", "desktop start-up", "systemd unit", "cron table", "authorized keys", "own programs")
@@ -190,8 +191,8 @@ MEANS: tuple[Rule, ...] = (
         "lsass",
         AttackType.ESCALATION,
         ("T1003.001",),
-        "the memory of lsass written out",
-        lambda seen: bool(seen.seen["lsass dump"]) or (bool(seen.seen["lsass"]) and "MiniDumpWriteDump" in seen.names),
+        "the memory of lsass written out, or read by code of no module",
+        lambda seen: bool(seen.seen["lsass dump"]) or (bool(seen.seen["lsass"]) and bool(seen.names & READS_SECRETS)),
     ),
     Rule("shell-start-up", None, ("T1546.004",), "a shell's start-up file beside a write", _written("shell start-up")),
     Rule("desktop-start-up", None, ("T1547.013",), "a desktop start-up entry written", _written("desktop start-up")),
@@ -223,8 +224,8 @@ MEANS: tuple[Rule, ...] = (
         "service",
         AttackType.PERSISTENCE,
         ("T1543.003",),
-        "a service made",
-        lambda seen: "CreateService" in seen.names,
+        "a service made, or the program of one set in the registry",
+        lambda seen: "CreateService" in seen.names or bool(seen.changed["service program"]),
     ),
     Rule(
         "task",
@@ -245,9 +246,7 @@ MEANS: tuple[Rule, ...] = (
         AttackType.EVASION,
         ("T1685.005",),
         "an event log cleared, or wevtutil",
-        lambda seen: (
-            bool(seen.seen["event log"]) or bool(seen.names & {"ClearEventLog", "EvtClearLog", "NtClearEventLog"})
-        ),
+        lambda seen: bool(seen.seen["event log"]) or bool(seen.names & CLEARS_LOGS),
     ),
     Rule(
         "logs",
@@ -284,24 +283,4 @@ MEANS: tuple[Rule, ...] = (
         "small messages again and again to few addresses, of some length, and more sent than received",
         _reports,
     ),
-    Rule(
-        "powershell",
-        None,
-        ("T1059.001",),
-        "PowerShell, its library, or its own events",
-        lambda seen: bool(seen.seen["powershell"]) or any(name.startswith("PowerShell") for name in seen.names),
-    ),
-    Rule("vbscript", None, ("T1059.005",), "the library or a script of VBScript", _saw("vbscript")),
-    Rule(
-        "javascript",
-        None,
-        ("T1059.007",),
-        "the library of JScript, or a script in a temporary folder",
-        _saw("javascript"),
-    ),
-    Rule("mshta", None, ("T1218.005",), "mshta", _saw("mshta")),
-    Rule("regsvr32", None, ("T1218.010",), "regsvr32", _saw("regsvr32")),
-    Rule("rundll32", None, ("T1218.011",), "rundll32", _saw("rundll32")),
-    Rule("proxied", None, ("T1218",), "a program of Windows that runs what it is handed", _saw("proxied")),
-    Rule("wmi", None, ("T1047",), "WMI's host or command", _saw("wmi")),
 )

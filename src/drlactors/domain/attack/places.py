@@ -16,6 +16,11 @@ _NOT_INSTALLED = (
     r"(?:[^/]+/)*__psscriptpolicytest)"
 )
 
+#: Programs of Windows that tell much by being run.
+TOOLS = (
+    *("mshta", "regsvr32", "rundll32", "installutil", "regasm", "regsvcs", "cmstp", "msbuild", "certutil", "bitsadmin"),
+    *("wuauclt", "odbcconf", "pcalua", "forfiles", "wmic", "whoami", "systeminfo", "tasklist", "ipconfig", "nltest"),
+)
 #: What a path is good for. Paths are searched in lower case with ``/`` for ``\\``, registry keys like files.
 PLACES: dict[str, re.Pattern[str]] = {
     name: re.compile(pattern)
@@ -90,18 +95,12 @@ PLACES: dict[str, re.Pattern[str]] = {
             r"^/proc/self/cgroup$"
         ),
         "miner": r"(?:xmrig|minerd|cgminer|cpuminer|ethminer|nicehash|cryptonight|randomx|stratum|monero)",
+        "service program": r"/services/[^/]+/(?:imagepath|parameters/servicedll)$",
         "powershell": r"/(?:powershell|pwsh|powershell_ise)\.exe$|/system\.management\.automation",
         "vbscript": r"/vbscript\.dll$|\.vb[se]$",
         "javascript": r"/jscript9?\.dll$|\.jse$|/temp/[^/]+\.js$",
-        "mshta": r"/mshta\.exe$",
-        "regsvr32": r"/regsvr32\.exe$",
-        "rundll32": r"/rundll32\.exe$",
-        "wmi": r"/(?:wmiprvse|wmic)\.exe$",
-        "proxied": (
-            r"/(?:wuauclt|msbuild|installutil|regasm|regsvcs|certutil|bitsadmin|odbcconf|msxsl|pcalua|forfiles)\.exe$"
-        ),
     }.items()
-}
+} | {f"{tool}.exe": re.compile(rf"/{tool}\.exe$") for tool in TOOLS}
 #: Endings that keep or pack a file rather than take it away.
 KEPT = frozenset({
     *("gz", "xz", "zip", "bz2", "zst", "lz4", "z", "7z", "rar", "bak", "orig", "tmp", "swp", "part", "old", "new"),

@@ -37,7 +37,8 @@ _UNSEEN = frozenset({"cpu_usage", "memory_usage", "bytes_sent", "bytes_received"
 _CLEARED = frozenset({1102, 104})
 _SYSMON = "microsoft-windows-sysmon/operational"
 _SECURITY = "security"
-#: Bits of an access mask: what of it changes a file or a key, and what removes it.
+#: Bits of an access mask: reading another process's memory; reading, changing and removing a file or key.
+_READS_MEMORY = 0x10
 _READS_DATA, _WRITES_DATA, _DELETES = 0x1, 0x2 | 0x4, 0x10000
 
 
@@ -102,7 +103,7 @@ class _Log:
         does = kind.does(event)
         target = machine + does.target if does.target else 0
         if target and Deed.CREATE in does.deed:
-            yield Process(target, pid, _file(does.path), at_us)
+            yield Process(target, pid, _file(does.path))  # all events are by one clock: nothing is to be aligned
             self._know(target)
         deed = does.deed
         if does.once and self._again((machine, *does.once), at_us):
@@ -182,6 +183,14 @@ def _threaded(event: Fields) -> _Does:
     return _Does() if told else _Does(Deed.INJECT, target=event.number("TargetProcessId") or 0)
 
 
+def _opened(event: Fields) -> _Does:
+    """A process opened to read its memory, by code that lies in no module or that writes dumps, names that process."""
+    reads = (event.number("GrantedAccess") or 0) & _READS_MEMORY
+    trace = event.text("CallTrace").lower()
+    by_stealth = "unknown" in trace or "dbgcore.dll" in trace or "dbghelp.dll" in trace
+    return _Does(path=event.text("TargetImage")) if reads and by_stealth else _Does()
+
+
 def _named(field: str, deed: Deed = Deed.NONE) -> Callable[[Fields], _Does]:
     return lambda event: _Does(deed, event.text(field))
 
@@ -224,7 +233,7 @@ _OF_SYSMON: dict[int, _Kind] = {
     7: _Kind("ImageLoad", does=_named("ImageLoaded")),
     8: _Kind("CreateRemoteThread", _SOURCE, ("SourceImage",), _threaded),
     9: _Kind("RawAccessRead", does=_named("Device")),
-    10: _Kind("ProcessAccess", _SOURCE, ("SourceImage",)),
+    10: _Kind("ProcessAccess", _SOURCE, ("SourceImage",), _opened),
     11: _Kind("FileCreate", does=_named("TargetFilename", Deed.WRITE)),
     12: _Kind("RegistryKey", does=_registry),
     13: _Kind("RegistryValueSet", does=_registry),

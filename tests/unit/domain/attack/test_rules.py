@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from drlactors.domain.attack import RULES, TECHNIQUES, AttackType, Recognised, recognise
+from drlactors.domain.attack.places import PLACES
 from drlactors.domain.telemetry import Telemetry, Window
 
 RUN = "HKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\Run\\updater"
@@ -36,6 +37,8 @@ FETCH = {"bytes_received": 5000, "network_connections": 1}
 NOTHING_SENT = {"bytes_sent": 0, "bytes_received": 0}
 DROP = paths("C:\\Users\\ann\\AppData\\Local\\Temp\\a.exe", file_write_count=3, child_processes=1, **NOTHING_SENT)
 
+#: Rules that see one program.
+TOOLS = [rule.id for rule in RULES if f"{rule.id}.exe" in PLACES]
 #: The smallest session that each rule matches.
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "renamed-documents": [paths(*DOCUMENTS[:5], *(f"{one}.locked" for one in DOCUMENTS[:5]), file_write_count=5)],
@@ -106,11 +109,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "powershell": [paths("C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe")],
     "vbscript": [paths("C:\\Windows\\System32\\vbscript.dll")],
     "javascript": [paths("C:\\Users\\ann\\AppData\\Local\\Temp\\invoice.js")],
-    "mshta": [paths("\\Device\\HarddiskVolume2\\Windows\\System32\\mshta.exe")],
-    "regsvr32": [paths("C:\\Windows\\SysWOW64\\regsvr32.exe")],
-    "rundll32": [paths("C:\\Windows\\SysWOW64\\rundll32.exe")],
-    "proxied": [paths("C:\\Windows\\System32\\wuauclt.exe")],
-    "wmi": [paths("C:\\Windows\\System32\\wbem\\WmiPrvSE.exe")],
+    **{tool: [paths(f"\\Device\\HarddiskVolume2\\Windows\\System32\\{tool}.exe")] for tool in TOOLS},
 }
 
 

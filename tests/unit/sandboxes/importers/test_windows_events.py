@@ -114,6 +114,21 @@ def test_the_thread_by_which_windows_tells_of_a_pressed_key_is_none():
     assert (call.deed, call.target_pid) == (Deed.NONE, 0)
 
 
+@pytest.mark.parametrize(
+    ("trace", "access", "path"),
+    [
+        ("C:\\windows\\ntdll.dll+9c584|UNKNOWN(0000021A)", "0x1010", "C:\\windows\\lsass.exe"),
+        ("C:\\windows\\ntdll.dll+9c584|C:\\windows\\dbgcore.DLL+6cf9", "0x1fffff", "C:\\windows\\lsass.exe"),
+        ("C:\\windows\\ntdll.dll+9c584|UNKNOWN(0000021A)", "0x1000", ""),
+        ("C:\\windows\\ntdll.dll+9c584|C:\\windows\\lsm.dll+e959", "0x1010", ""),
+    ],
+)
+def test_a_process_whose_memory_is_read_by_code_of_no_module_is_named(trace, access, path):
+    target = {"TargetImage": "C:\\windows\\lsass.exe", "GrantedAccess": access, "CallTrace": trace}
+    (call,) = calls(sysmon(10, SourceProcessId="7", **target))
+    assert (call.path, call.deed) == (path, Deed.NONE)
+
+
 def test_processes_of_two_machines_are_not_taken_for_one():
     other = sysmon(5, Hostname="WORKSTATION6", Image="C:\\c.exe")
     found = read(lines(sysmon(5), other, sysmon(5)), "log.json")
