@@ -3,6 +3,7 @@
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,9 +74,13 @@ def test_nobody_else_can_read_the_notes(cape: FakeCape) -> None:
     assert stat.S_IMODE(only_note(cape).path.stat().st_mode) == 0o600
 
 
-def test_stopping_what_did_not_start_is_no_error(cape: FakeCape) -> None:
-    module = cape._module()
-    module.stop()  # type: ignore[attr-defined]  # CAPE stops all that it has
+def test_where_no_note_can_be_written_cape_is_told_and_stopping_is_no_error(cape: FakeCape) -> None:
+    cape.spool.write_text("a file where the folder should be")
+    module: Any = cape._module()
+    module.set_options({"enabled": True})
+    with pytest.raises(OSError, match="exists"):
+        module.start()
+    module.stop()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"session": "x", "sha256": "y"}', "nonsense"])

@@ -31,12 +31,17 @@ class Drlactors(Auxiliary):  # type: ignore[misc]  # CAPE's class is not there w
         spool = Path(self.options.get("spool") or STORAGE / "drlactors")
         spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         session = str(uuid.uuid4())
+        told = json.dumps(self._told(session)).encode()
         begun = spool / f"{session}.begun"
-        self._note = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._ended = begun.with_suffix(".ended")
-        os.write(self._note, json.dumps(self._told(session)).encode())
-        fcntl.flock(self._note, fcntl.LOCK_EX)
-        begun.rename(begun.with_suffix(".task"))
+        note = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(note, told)
+            fcntl.flock(note, fcntl.LOCK_EX)
+            begun.rename(begun.with_suffix(".task"))
+        except OSError:  # CAPE goes on without us
+            os.close(note)
+            raise
+        self._note, self._ended = note, begun.with_suffix(".ended")
 
     def stop(self) -> None:
         if self._note >= 0:
