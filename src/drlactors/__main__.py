@@ -42,9 +42,9 @@ def run(arguments: Sequence[str], *, debug: bool = False) -> int:
 
 
 def _failed(error: Exception) -> int:
-    from drlactors.config import ConfigError
-
-    if isinstance(error, ConfigError):
+    # Who raised one has loaded it; a sandbox's installation has not what it takes to.
+    problems = sys.modules.get("drlactors.config.problems")
+    if problems is not None and isinstance(error, problems.ConfigError):
         return _told(str(error), USAGE)
     if isinstance(error, ModuleNotFoundError) and error.name and (extra := _extra_with(error.name)):
         return _told(f"this needs {error.name}, which was not installed: pip install 'drlactors[{extra}]'", FAILED)

@@ -20,6 +20,30 @@ import drlactors.sandboxes.sdk, drlactors.sandboxes.grpc_link, drlactors.bus.nat
 import drlactors.sandboxes.cape.follower
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
+#: What only the system has.
+HEAVY = (
+    "cryptography",
+    "eventsourcing",
+    "msgspec",
+    "numpy",
+    "onnxruntime",
+    "psycopg",
+    "pydantic",
+    "pykka",
+    "structlog",
+)
+COMMAND = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {HEAVY}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Absent())
+from drlactors.__main__ import main
+main(sys.argv[1:])
+"""
 
 
 def test_importing_the_sdk_both_links_and_what_follows_cape_needs_only_what_the_extra_brings():
@@ -30,6 +54,13 @@ def test_importing_the_sdk_both_links_and_what_follows_cape_needs_only_what_the_
     }
     assert not strangers
     assert {"drlactors", "google", "grpc", "nats"} <= loaded
+
+
+def test_the_command_beside_cape_needs_no_more_and_says_what_goes_wrong(tmp_path: Path):
+    (tmp_path / "storage").mkdir()
+    said = ["sandbox", "cape", "--root", str(tmp_path), "--gateway", "127.0.0.1:1", "--token-file", "none"]
+    done = subprocess.run([sys.executable, "-c", COMMAND, *said], capture_output=True, text=True, check=False)
+    assert (done.returncode, "drlactors: FileNotFoundError" in done.stderr) == (1, True), done.stderr
 
 
 def test_installing_the_sdk_pulls_neither_torch_nor_onnx_runtime():
