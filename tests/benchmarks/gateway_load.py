@@ -28,7 +28,7 @@ from drlactors.wire.v1 import episode_pb2, gateway_pb2, gateway_pb2_grpc, teleme
 SESSIONS = 8  # of a stream
 #: All streams together, where that is not less than a batch of each; the gateway keeps 16,384 before it drops.
 UNDER_WAY = 8192
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 #: What is said: kind, session, message. Then ``told`` is called once for each message, when the bus has it.
 What = tuple[Kind, SessionId, bytes]

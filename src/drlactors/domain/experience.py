@@ -84,9 +84,9 @@ def experiences(
         stopped = last.action.irreversible and not wrong
         r_t = reward.of_action(weights, last.action, malicious=malicious, failed=wrong)
         if stopped or ended:
-            learned.append(
-                _transition(last, r_t + reward.of_end(weights, malicious=malicious, stopped=stopped), 0.0, last)
-            )
+            ordered = state.response.ordered_final
+            r_t += reward.of_end(weights, malicious=malicious, stopped=stopped, ordered=ordered)
+            learned.append(_transition(last, r_t, 0.0, last))
     return tuple(learned)
 
 

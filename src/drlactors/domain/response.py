@@ -75,6 +75,11 @@ class Response(NamedTuple):
     def order(self, order: OrderId) -> Standing | None:
         return next((one for one in self.orders if one.order == order), None)
 
+    @property
+    def ordered_final(self) -> bool:
+        """A final action was ordered, and is not known to have failed."""
+        return any(given.stands and given.action.irreversible for given in self.orders)
+
     def with_order(self, event: ActionOrdered, elapsed_ms: int) -> "Response":
         """One step of isolation is taken back at a time: the lease of those before it begins anew."""
         given = standing(event)

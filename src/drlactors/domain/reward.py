@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from drlactors.domain.action import Action
 
 #: Raised with every change of the formula, so that a figure can be traced to the rewards it was made with.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,13 @@ def of_time(weights: Weights, seconds: float, isolation: int, *, malicious: bool
     return -cost
 
 
-def of_end(weights: Weights, *, malicious: bool, stopped: bool) -> float:
-    """What the session's end is worth."""
+def of_end(weights: Weights, *, malicious: bool, stopped: bool, ordered: bool = False) -> float:
+    """What the session's end is worth; ``ordered``: a final action was carried out on a person's word, or by default.
+
+    Whoever asks has not missed what is then stopped, and answers for what asking came to as for an action of its own.
+    """
     if stopped:
         return 0.0  # the final action has had its reward
+    if ordered:
+        return of_action(weights, Action.TERMINATE, malicious=malicious, failed=False)
     return -weights.missed if malicious else weights.released

@@ -27,6 +27,7 @@ class Labels(NamedTuple):
     known: Bools  # (m,): whether there is a truth to learn from
     malicious: Bools  # (m,): the truth, where it is known
     ended: Bools  # (m,): the last decision led to the session's end
+    ordered: Bools  # (m,): a final action that was ordered stands
 
 
 def labels(recorded: Recorded) -> Labels:
@@ -44,7 +45,8 @@ def labels(recorded: Recorded) -> Labels:
     verdict = _newest(facts, Kind.VERDICT, episodes)[np.searchsorted(episodes, entered)]
     corrected = _newest(facts, Kind.CORRECTED, episodes)[np.searchsorted(episodes, entered)]
     truth = np.where(corrected >= 0, corrected, np.where((verdict >= 0) & (verdict != NOTHING), verdict, reported))
-    return Labels(known=(truth >= 0) & ~spoilt, malicious=truth == MALICIOUS, ended=end == 0)
+    ordered = _newest(facts, Kind.ORDERED, numbers) == 1
+    return Labels(known=(truth >= 0) & ~spoilt, malicious=truth == MALICIOUS, ended=end == 0, ordered=ordered)
 
 
 def concluded(recorded: Recorded) -> Bools:
@@ -70,7 +72,7 @@ def experiences(recorded: Recorded, *, weights: reward.Weights, gamma: float) ->
     number, action = decisions.session[order], decisions.action[order]
     session = _index(recorded.sessions.number, number)
     # A session that began before this stretch of the log stands behind the others, and nothing is known of it.
-    known, malicious, ended = (np.append(each, False)[session] for each in labels(recorded))
+    known, malicious, ended, ordered = (np.append(each, False)[session] for each in labels(recorded))
     failed = _failed(recorded.facts, number, decisions.seq[order])
 
     last = np.ones(len(order), dtype=np.bool_)
@@ -85,7 +87,9 @@ def experiences(recorded: Recorded, *, weights: reward.Weights, gamma: float) ->
     r_t = _of_action(weights)[malicious[here].astype(np.intp), failed[here].astype(np.intp), action[here]]
     seconds = (decisions.elapsed_ms[t] - decisions.elapsed_ms[tm1]) / 1000
     of_time = _of_time(weights, seconds, decisions.isolation[tm1], malicious[here])
-    of_end = _of_end(weights)[malicious[here].astype(np.intp), stopped[here].astype(np.intp)]
+    of_end = _of_end(weights)[
+        malicious[here].astype(np.intp), stopped[here].astype(np.intp), ordered[here].astype(np.intp)
+    ]
     r_t += np.where(goes_on, of_time, of_end)
     return Experiences(
         s_tm1=decisions.state.take(tm1, axis=0),
@@ -163,9 +167,15 @@ def _of_action(weights: reward.Weights) -> npt.NDArray[np.float64]:
 
 
 def _of_end(weights: reward.Weights) -> npt.NDArray[np.float64]:
-    """``reward.of_end``, by [malicious, stopped]."""
+    """``reward.of_end``, by [malicious, stopped, ordered]."""
     return np.array(
-        [[reward.of_end(weights, malicious=bad, stopped=stop) for stop in (False, True)] for bad in (False, True)]
+        [
+            [
+                [reward.of_end(weights, malicious=bad, stopped=stop, ordered=told) for told in (False, True)]
+                for stop in (False, True)
+            ]
+            for bad in (False, True)
+        ]
     )
 
 

@@ -42,6 +42,7 @@ class Kind(IntEnum):
     ENTERED = 6  # a session entered this episode
     VERDICT = 7  # an episode was completed: 0 benign, 1 malicious, 2 nothing was concluded
     CORRECTED = 8  # a person corrected it: 0 benign, 1 malicious
+    ORDERED = 9  # whether a final action stands in a session that was ordered, not chosen: 0 no, 1 yes
 
 
 BENIGN, MALICIOUS, NOTHING = 0, 1, 2

@@ -122,6 +122,9 @@ class Projection:
             case FeedbackReceived(seq=seq) if len(state.response.failed) < len(before.response.failed):
                 _add(found, entry, lived.number, Kind.CARRIED_OUT, seq)
 
+        if state.response.ordered_final is not before.response.ordered_final:
+            _add(found, entry, lived.number, Kind.ORDERED, int(state.response.ordered_final))
+
     def _decided(self, found: Projected, lived: _Session, entry: Entry, event: ActionSelected) -> None:
         schema = Schema(event.schema, len(event.state_vector) // 4)
         lived.schema = lived.schema or schema

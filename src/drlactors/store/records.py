@@ -13,7 +13,7 @@ import numpy.typing as npt
 from drlactors.ports.decisions import Decisions, Facts, Sessions
 
 #: Goes up with every change of a layout or of what is put into it: blocks of another revision are made anew.
-REVISION = 1
+REVISION = 2
 
 #: position, session, seq, elapsed_ms, propensity, policy, isolation, action, mask; the state vector follows.
 DECISION = struct.Struct("<qqqqfHHBBxx")

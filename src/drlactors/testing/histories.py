@@ -10,7 +10,8 @@ from drlactors.domain import episode, session
 from drlactors.domain.action import Action
 from drlactors.domain.episode import ConcludeStage, Correct, EnterStage, Verdict
 from drlactors.domain.errors import Refused
-from drlactors.domain.ids import EpisodeId, SessionId
+from drlactors.domain.ids import EpisodeId, OrderId, SessionId
+from drlactors.domain.order import AnswerOrder, GiveUpOrder, Order
 from drlactors.domain.session import Answer, End, EndReason, GiveUp, Lapse, Outcome, Record, Report, Select
 from drlactors.ports.log import Append, Category, EventLog, Stream
 from drlactors.testing.given import start, window
@@ -25,6 +26,8 @@ Does = Literal[
     "report",
     "end",
     "lapse",
+    "order",
+    "settle order",
     "enter",
     "conclude",
     "correct",
@@ -133,8 +136,20 @@ def _commands(turn: Turn, seq: int) -> tuple[session.Command, ...]:
             return (Report(tuple(Outcome)[number % 3], ""),)
         case "end":
             return (End(tuple(EndReason)[number % 3]),)
+        case "order":
+            action = (Action.TERMINATE, Action.QUARANTINE, Action.CONTINUE)[number % 3]
+            return (Order(_order(number), action, None, False, "person:ann", "looked at it"),)
+        case "settle order" if number % 3:
+            return (AnswerOrder(_order(number), number % 3 == 1, "", ""),)
+        case "settle order":
+            return (GiveUpOrder(_order(number), 3, "no answer"),)
         case _:
             return (Lapse(silent_ms=30_000),)
+
+
+def _order(number: int) -> OrderId:
+    """One of four: they are given and settled again."""
+    return OrderId(UUID(int=2_000 + number // 3 % 4))
 
 
 def _step(seq: int, number: int, schema: str, features: int) -> tuple[session.Command, ...]:

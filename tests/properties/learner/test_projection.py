@@ -33,7 +33,11 @@ WEIGHTS = Weights(
 )
 GAMMA = 0.97
 #: Steps are most of what happens, and most sessions have something said about them.
-OFTEN: tuple[Does, ...] = (*("step",) * 12, *("answer", "give up") * 3, *("report", "enter", "conclude", "correct") * 2)
+OFTEN: tuple[Does, ...] = (
+    *("step",) * 12,
+    *("answer", "give up") * 3,
+    *("report", "enter", "conclude", "correct", "order") * 2,
+)
 HISTORIES = st.lists(
     st.builds(Turn, st.integers(0, 5), st.sampled_from(DOES + OFTEN), st.integers(0, 1_000)), min_size=30, max_size=80
 )
