@@ -62,14 +62,9 @@ def measured(name: str, report: Path, dsn: str) -> tuple[float, float]:
     """Seconds of work, and the most memory in MB, of one process."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     program = [sys.executable, __file__, name, str(report), dsn]
-    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{name} failed")
-    return float(told), used.ru_maxrss / 1000
+    told = subprocess.run(program, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    seconds, peak_kib = map(float, told.split())
+    return seconds, peak_kib * 1024 / 1e6
 
 
 # Contenders
@@ -109,7 +104,14 @@ def whole_import(report: Path, dsn: str) -> None:
     assert not importer.has(finished.digest(report))
     found = finished.read(report, window_ms=1000)
     assert importer.store(found.sha256, finished.sessions(report, found, finished.without))
-    print(time.process_time() - began_s)
+    tell(began_s)
+
+
+def tell(began_s: float) -> None:
+    """Seconds since then, and the most memory that this process had, in KiB (proc(5), VmHWM)."""
+    seconds = time.process_time() - began_s
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    print(seconds, status.partition("VmHWM:")[2].split()[0])
 
 
 CONTENDERS: dict[str, Callable[[Path, str], None]] = {
@@ -204,4 +206,4 @@ if __name__ == "__main__":
     began_s = time.process_time()
     CONTENDERS[contender](Path(file), dsn)
     if contender != "import":  # which leaves out the making of its database
-        print(time.process_time() - began_s)
+        tell(began_s)

@@ -117,8 +117,9 @@ class _Fate(Protocol):
     def there(self, sha256: str) -> bool:
         """Whether nothing is left to do about a report with this digest."""
 
-    def take(self, report: "Report", runs: "list[Finished]", progress: "Progress") -> bool:
-        """False where another import was quicker."""
+    def take(self, report: "Report", runs: "list[Finished]", progress: "Progress") -> "list[str] | None":
+        """What is to be said of each run; None where another import was quicker."""
+        ...
 
 
 class _Look:
@@ -127,8 +128,8 @@ class _Look:
     def there(self, _: str) -> bool:
         return False
 
-    def take(self, *_: object) -> bool:
-        return True
+    def take(self, _report: "Report", runs: "list[Finished]", _progress: "Progress") -> list[str]:
+        return [""] * len(runs)
 
 
 class _Store:
@@ -140,8 +141,8 @@ class _Store:
     def there(self, sha256: str) -> bool:
         return self._importer.has(sha256)
 
-    def take(self, report: "Report", runs: "list[Finished]", _: "Progress") -> bool:
-        return self._importer.store(report.sha256, runs)
+    def take(self, report: "Report", runs: "list[Finished]", _progress: "Progress") -> list[str] | None:
+        return [""] * len(runs) if self._importer.store(report.sha256, runs) else None
 
 
 class _Play:
@@ -157,16 +158,18 @@ class _Play:
     def there(self, sha256: str) -> bool:
         return self._importer.over(sha256)
 
-    def take(self, _: "Report", runs: "list[Finished]", progress: "Progress") -> bool:
+    def take(self, _report: "Report", runs: "list[Finished]", progress: "Progress") -> list[str]:
         from drlactors.sandboxes.importers.live import play
         from drlactors.wiring import SystemClock
 
+        told: list[str] = []
         for run in runs:
             task = progress.add_task(f"playing {run.session}", total=max(1, len(run.windows)))
             watch = partial(progress.update, task, advance=1)
-            play(run, self._link, SystemClock(), speed=self._speed, watch=watch)
+            stopped = play(run, self._link, SystemClock(), speed=self._speed, watch=watch)
             progress.remove_task(task)
-        return True
+            told.append("" if stopped is None else f"the system stopped it: {stopped.name.lower()}")
+        return told
 
 
 class _Work:
@@ -208,13 +211,16 @@ class _Work:
         report = finished.read(path, window_ms=self._window_ms, watch=watch)
         progress.remove_task(task)
         runs = finished.sessions(path, report, self._label)
-        if not fate.take(report, runs, progress):
+        notes = fate.take(report, runs, progress)
+        if notes is None:
             self._tell("there already", path)
             return
-        for built, run in zip(report.runs, runs, strict=True):
+        for built, run, note in zip(report.runs, runs, notes, strict=True):
             part = f" ({built.part})" if built.part else ""
             told = f"{run.sandbox}, {len(run.windows)} windows, {run.outcome or 'no outcome'}"
             self._print(fate.done, f"{path}{part}: session {run.session}: {told}; {finished.described(built)}")
+            if note:
+                self._print("", f"    {note}")
             for what, number in built.passed:
                 self._print("", f"    passed over: {number:,} {what}")
             if isinstance(fate, _Look):

@@ -34,7 +34,7 @@ class _Logged(msgspec.Struct):
     timestamp: str
     api: str
     arguments: msgspec.Raw = msgspec.Raw(b"[]")
-    status: bool = True
+    status: bool | int = True
     repeated: int = 0
 
 
@@ -56,7 +56,7 @@ _LOGGED = msgspec.json.Decoder(_Logged)
 _ARGUMENTS = msgspec.json.Decoder(list[_Argument])
 _INFO = msgspec.json.Decoder(_Info)
 _TARGET = msgspec.json.Decoder(_Target)
-_SCORE = msgspec.json.Decoder(float)
+_SCORE = msgspec.json.Decoder(float | None)
 
 
 def read(source: Source) -> Iterator[Item]:
@@ -69,7 +69,7 @@ def read(source: Source) -> Iterator[Item]:
             case "target":
                 file = cursor.decoded(_TARGET).file
             case "malscore":
-                score = cursor.decoded(_SCORE)
+                score = cursor.decoded(_SCORE) or 0.0
             case "detections":
                 families = _families(cursor.decoded(monitored.ANY))
             case "behavior":
@@ -88,11 +88,11 @@ def read(source: Source) -> Iterator[Item]:
 
 
 def _call(logged: _Logged, pid: int, api: WindowsApi) -> Call:
-    at_us, times = _moment_us(logged.timestamp), 1 + max(0, logged.repeated)
+    at_us, ok, times = _moment_us(logged.timestamp), bool(logged.status), 1 + max(0, logged.repeated)
     if not monitored.tells(logged.api):
-        return Call(at_us, pid, logged.api, logged.status, times)
+        return Call(at_us, pid, logged.api, ok, times)
     arguments = {one.name: monitored.plain(one.value) for one in _ARGUMENTS.decode(logged.arguments)}
-    return api.call(pid, logged.api, at_us, logged.status, times, arguments)
+    return api.call(pid, logged.api, at_us, ok, times, arguments)
 
 
 @lru_cache(4096)

@@ -26,7 +26,7 @@ class _Logged(msgspec.Struct):
     time: float
     api: str
     arguments: msgspec.Raw = msgspec.Raw(b"{}")
-    status: int = 1
+    status: int | bool = 1
     repeated: int = 0
 
 

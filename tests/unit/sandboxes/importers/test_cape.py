@@ -130,6 +130,7 @@ def test_what_is_known_at_the_end_is_in_no_window():
         ({"malscore": 2.0, "detections": [{"family": "SunCrypt"}]}, Outcome.MALICIOUS, "SunCrypt"),
         ({"malscore": 2.0, "detections": "Emotet"}, Outcome.MALICIOUS, "Emotet"),
         ({"malscore": 0.0}, None, "malscore 0"),  # a low score is no word of innocence
+        ({"malscore": None}, None, "malscore 0"),
     ],
 )
 def test_the_reports_own_verdict(end, verdict, because):
