@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
@@ -87,6 +87,7 @@ class Dispatcher:
         self.supervisor = supervisor
         self._pause_s = pause_s
         self._timers: list[_Timer] = []
+        self._due_s = inf  # of the next timer
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -94,7 +95,9 @@ class Dispatcher:
 
     def every(self, seconds: float, ref: ActorRef[Any], message: Any) -> None:
         """Tell an actor the same thing again and again, as long as it lives. Call before ``start``."""
-        self._timers.append(_Timer(seconds, ref, message, time.monotonic() + seconds))
+        due_s = time.monotonic() + seconds
+        self._timers.append(_Timer(seconds, ref, message, due_s))
+        self._due_s = min(self._due_s, due_s)
 
     def stop(self, timeout_s: float) -> bool:
         """End the thread once everything put before has had its turn; False when it is still busy then."""
@@ -117,17 +120,18 @@ class Dispatcher:
                 time.sleep(self._pause_s)
 
     def _until_next_timer_s(self) -> float | None:
-        if not self._timers:
-            return None
-        return max(0.0, min(timer.due_s for timer in self._timers) - time.monotonic())
+        return None if self._due_s == inf else max(0.0, self._due_s - time.monotonic())
 
     def _fire_timers(self) -> None:
-        now = time.monotonic()
-        for timer in self._timers:
-            if timer.due_s <= now and timer.ref.is_alive():
-                timer.due_s = now + timer.every_s
-                timer.ref.tell(timer.message)
+        now_s = time.monotonic()
+        if now_s < self._due_s:
+            return
         self._timers = [timer for timer in self._timers if timer.ref.is_alive()]
+        for timer in self._timers:
+            if timer.due_s <= now_s:
+                timer.due_s = now_s + timer.every_s
+                timer.ref.tell(timer.message)
+        self._due_s = min((timer.due_s for timer in self._timers), default=inf)
 
 
 class _Timer:
@@ -171,7 +175,10 @@ class DispatchedActor(pykka.Actor):
             return
         if not self._begun:
             self._begun = True
-            self._guarded(self.on_start, None)
+            try:
+                self.on_start()
+            except Exception as error:  # noqa: BLE001  # supervision is for the errors that nobody foresaw
+                self._failed(None, error)
         letters = mailbox.letters
         batch: list[Any] = []
         for _ in range(min(self.turn, len(letters))):
@@ -195,21 +202,18 @@ class DispatchedActor(pykka.Actor):
 
     def _hand_over(self, batch: list[Any]) -> None:
         if batch:
-            self._guarded(lambda: self.on_batch(batch), batch)
+            try:
+                self.on_batch(batch)
+            except Exception as error:  # noqa: BLE001  # as above
+                self._failed(batch, error)
 
     def on_batch(self, messages: list[Any]) -> None:
         """Handle messages that came together. Who gains by it overrides this; then the whole batch fails together."""
         for message in messages:
             try:
                 self.on_receive(message)
-            except Exception as error:  # noqa: BLE001  # supervision is for the errors that nobody foresaw
+            except Exception as error:  # noqa: BLE001  # as above
                 self._failed(message, error)
-
-    def _guarded(self, work: Callable[[], object], message: Any) -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001  # as above
-            self._failed(message, error)
 
     def _failed(self, message: Any, error: Exception) -> None:
         supervisor = self._dispatcher.supervisor

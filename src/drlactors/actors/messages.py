@@ -1,5 +1,6 @@
 """What the actors tell each other."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pykka import ActorRef
@@ -73,7 +74,7 @@ class Ranked(NamedTuple):
     state_vectors: list[bytes]
     policy: str
     schema: str
-    because: dict[int, tuple[Action, tuple[str, ...]]]  # by row, where an action other than going on is in sight
+    because: Callable[[int, Action], tuple[str, ...]]  # what drove an action's value in a row; for this thread
 
 
 class Store(NamedTuple):

@@ -1,7 +1,8 @@
 """A session's actor: load, decide, rank, decide, append. No rule lives here."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from drlactors.actors.dispatched import DispatchedActor
@@ -25,9 +26,10 @@ from drlactors.actors.messages import (
 )
 from drlactors.actors.reorder import Reorder
 from drlactors.domain import features
+from drlactors.domain.action import Action
 from drlactors.domain.errors import ForeignSession, Refused
 from drlactors.domain.ids import SessionId
-from drlactors.domain.permission import permitted
+from drlactors.domain.permission import best, permitted
 from drlactors.domain.session import (
     DECIDER,
     INITIAL,
@@ -220,21 +222,30 @@ class SessionActor(DispatchedActor):
             return  # forgotten when it started over; its messages are waiting again
         decide, evolve, state = DECIDER.decide, DECIDER.evolve, self._state
         recorded, lease_ms = len(group.events), self._line.limits.guards.isolation_lease_ms
+        acts = False
         for index, seq in enumerate(group.seqs):
-            expected, because = ranked.because.get(index, (None, ()))
             values, vector = ranked.values[index], ranked.state_vectors[index]
-            withheld = self._line.guard.withheld(state, self.session, seq, values) if because or expected else ()
-            for selected in decide(
-                Select(seq, values, vector, ranked.policy, ranked.schema, because, 1.0, withheld, lease_ms), state
-            ):
-                event = selected
-                if because and isinstance(selected, ActionSelected) and selected.action is not expected:
-                    event = selected._replace(because=())  # it explains another action than the one permitted here
+            select = Select(seq, values, vector, ranked.policy, ranked.schema, (), 1.0, (), lease_ms)
+            decided = decide(select, state)
+            selected = decided[0] if decided else None
+            if isinstance(selected, ActionSelected) and selected.action.carried_out:
+                acts = True
+                decided = decide(self._weighed(select, selected.action, state, partial(ranked.because, index)), state)
+            for event in decided:
                 state = evolve(state, event)
-                group.events.append(event)
-        acts = bool(ranked.because) or len(group.events) > recorded + len(group.seqs)
+            group.events.extend(decided)
+        acts = acts or len(group.events) > recorded + len(group.seqs)
         self._state, self._group = state, None
         self._store(group.events, tuple(group.arrived), len(group.seqs), acts=acts)
+
+    def _weighed(
+        self, select: Select, action: Action, state: State, because: Callable[[Action], tuple[str, ...]]
+    ) -> Select:
+        """What would do more than go on, with what guards keep it from, and why it is still done."""
+        withheld = self._line.guard.withheld(state, self.session, select.seq, select.values)
+        if withheld:
+            action = best(select.values, withheld[-1].left)
+        return select._replace(withheld=withheld, because=because(action) if action.carried_out else ())
 
     # Single commands
 

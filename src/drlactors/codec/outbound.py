@@ -1,6 +1,8 @@
 """From decisions to the wire."""
 
+import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from drlactors.domain.ids import SessionId, spelled
@@ -8,8 +10,9 @@ from drlactors.domain.order import ActionOrdered
 from drlactors.domain.session import ActionSelected
 from drlactors.wire.v1 import action_pb2
 
-#: Field ``state``, length-delimited; the length that follows is one byte: a vector has at most 31 floats.
-_STATE_TAG = bytes((action_pb2.Decision.STATE_FIELD_NUMBER << 3 | 2,))
+#: Length-delimited fields.
+_STATE_TAG = action_pb2.Decision.STATE_FIELD_NUMBER << 3 | 2
+_VALUES_TAG = action_pb2.Decision.Q_VALUES_FIELD_NUMBER << 3 | 2
 
 
 class Decision(NamedTuple):
@@ -33,17 +36,26 @@ def actions(session: SessionId, decisions: Iterable[Decision]) -> bytes:
             action_id=f"{name}:{version}",
             seq=event.seq,
             action=event.action,
-            answer_expected=event.action != 0,
+            answer_expected=event.action.carried_out,
             attempt=attempt,
-            q_values=event.values,
-            feature_schema=event.schema,
             rationale=event.because,
-            policy=event.policy,
             selected_us=selected_us,
         )
-        # The stored vector is what packed floats look like on the wire: merged in C, in a fifth of the time of a list.
-        decision.MergeFromString(_STATE_TAG + bytes((len(event.state_vector),)) + event.state_vector)
+        # What most decisions have in common is encoded once, and a stored vector is what packed floats look like on
+        # the wire: merged in C, the rest takes half of the time of setting each field.
+        decision.MergeFromString(_policy(event.policy, event.schema) + _floats(event.values, event.state_vector))
     return message.SerializeToString()
+
+
+@lru_cache(64)
+def _policy(policy: str, schema: str) -> bytes:
+    return action_pb2.Decision(policy=policy, feature_schema=schema).SerializeToString()
+
+
+def _floats(values: tuple[float, ...], state_vector: bytes) -> bytes:
+    """Both fields as packed floats; each length is one byte: a vector has at most 31 floats."""
+    packed = struct.pack(f"<{len(values)}f", *values)
+    return b"%c%c%b%c%c%b" % (_VALUES_TAG, len(packed), packed, _STATE_TAG, len(state_vector), state_vector)
 
 
 def _add_order(message: action_pb2.Actions, name: str, selected_us: int, event: ActionOrdered, attempt: int) -> None:

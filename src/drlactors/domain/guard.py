@@ -1,7 +1,9 @@
 """Guards: what keeps a policy, good or broken, from doing more than its operator lets it, over all sessions."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from enum import StrEnum
+from operator import attrgetter
 from typing import NamedTuple
 
 from drlactors.domain.action import Action
@@ -81,8 +83,8 @@ class Tally(NamedTuple):
             case RowBroken():
                 return self._replace(row=0)
             case ActionAdmitted(at_us=at_us):
-                recent = tuple(one for one in self.admitted if one.at_us > at_us - HOUR_US)
-                return Tally((*recent, event), self.row + 1)
+                first = bisect_right(self.admitted, at_us - HOUR_US, key=attrgetter("at_us"))
+                return Tally((*self.admitted[first:], event), self.row + 1)
 
 
 # Questions

@@ -223,10 +223,10 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             return _start(command, state)
         case _ if state.started is None:
             raise NotStarted
-        case Select(seq=seq) if seq > state.progress.decided:
-            return _select(command, state)
-        case Record(window=window) if window.seq <= state.progress.seq:
-            return ()  # seen before, or given up for lost: quiet
+        case Record():
+            return _record(command.window, state, state.started)
+        case Select():
+            return _select(command, state) if command.seq > state.progress.decided else ()
         case Lose(last_seq=last) if last <= state.progress.seq:
             return ()
         case Answer() | GiveUp():
@@ -239,15 +239,8 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             return ()
         case Report(outcome=outcome) if state.outcome is outcome:
             return ()
-        case Select():
-            return ()
         case _ if state.over:
             raise SessionOver
-        case Record(window=window) if window.seq > state.progress.seq + 1:
-            gap = TelemetryLost(first_seq=state.progress.seq + 1, last_seq=window.seq - 1, cause=LossCause.GAP)
-            return (gap, TelemetryRecorded(_timed(window, state.started)))
-        case Record(window=window):
-            return (TelemetryRecorded(_timed(window, state.started)),)
         case Lose(first_seq=first, last_seq=last, cause=cause):
             return (TelemetryLost(first_seq=max(first, state.progress.seq + 1), last_seq=last, cause=cause),)
         case Report(outcome=outcome, detail=detail):
@@ -262,9 +255,17 @@ def decide(command: Command, state: State) -> tuple[Event, ...]:
             return (ActionOrdered(order, state.progress.decided, action, undoes, releases, policy, why),)
 
 
-def _timed(window: Window, started: Started) -> Window:
+def _record(window: Window, state: State, started: Started) -> tuple[Event, ...]:
     """A window that does not say how long it was is as long as the session's are."""
-    return window if window.window_ms else window._replace(window_ms=started.window_ms)
+    seq = state.progress.seq
+    if window.seq <= seq:
+        return ()  # seen before, or given up for lost: quiet
+    if state.over:
+        raise SessionOver
+    recorded = TelemetryRecorded(window if window.window_ms else window._replace(window_ms=started.window_ms))
+    if window.seq == seq + 1:
+        return (recorded,)
+    return (TelemetryLost(first_seq=seq + 1, last_seq=window.seq - 1, cause=LossCause.GAP), recorded)
 
 
 def _start(command: Start, state: State) -> tuple[Event, ...]:
@@ -287,16 +288,17 @@ def _select(command: Select, state: State) -> tuple[Event, ...]:
     if command.seq > state.progress.seq:
         raise NothingToRank
     mask = command.withheld[-1].left if command.withheld else permitted(state)
+    # By position, as everywhere where each window passes: by name it takes half as long again.
     selected = ActionSelected(
-        seq=command.seq,
-        action=best(command.values, mask),
-        values=command.values,
-        mask=mask,
-        state_vector=command.state_vector,
-        policy=command.policy,
-        schema=command.schema,
-        because=command.because,
-        propensity=command.propensity,
+        command.seq,
+        best(command.values, mask),
+        command.values,
+        mask,
+        command.state_vector,
+        command.policy,
+        command.schema,
+        command.because,
+        command.propensity,
     )
     if command.withheld:
         return (*(ActionWithheld(command.seq, *one) for one in command.withheld), selected)

@@ -1,6 +1,7 @@
 """The policy in charge and the rules behind it: always answers, and changes the model while it does."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
 
 from drlactors.domain.action import Action
@@ -49,7 +50,6 @@ class Serving:
         self._clock = clock
         self._lock = Lock()  # for changes; reading the reference is atomic
         self._charge = _Charge(None)
-        self._ranked: Policy = rules
         if policy is not None:
             self._fits(policy)
             self._charge = _Charge(policy)
@@ -74,16 +74,14 @@ class Serving:
                 now_s = self._clock.monotonic_s()
                 if self._in_time(charge, now_s - began_s, now_s):
                     self.figures.by_model += len(vectors)
-                    self._ranked = asked
-                    return RankedBatch(values, asked.info.id)
+                    return RankedBatch(values, asked.info.id, partial(self._because, asked))
         self.figures.by_rules += len(vectors)
-        self._ranked = self._rules
-        return RankedBatch(self._rules.rank(vectors), self._rules.info.id)
+        return RankedBatch(self._rules.rank(vectors), self._rules.info.id, self._rules.because)
 
-    def because(self, vector: Vectors, action: Action) -> tuple[str, ...]:
-        """As Policy's, by whoever ranked last; empty where a model that has ranked fails to say."""
+    def _because(self, ranked: Policy, vector: Vectors, action: Action) -> tuple[str, ...]:
+        """Empty where a model that has ranked fails to say."""
         try:
-            return self._ranked.because(vector, action)
+            return ranked.because(vector, action)
         except PolicyError:
             self.figures.errors += 1
             return ()

@@ -1,5 +1,6 @@
 """A policy: what each action is worth for each state vector."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -41,6 +42,7 @@ class RankedBatch(NamedTuple):
 
     values: Values
     policy: str
+    because: Callable[[Vectors, Action], tuple[str, ...]]  # as Policy's, by the one that ranked them
 
 
 class Ranker(Protocol):
@@ -48,8 +50,4 @@ class Ranker(Protocol):
 
     def rank(self, vectors: Vectors, waited_s: float) -> RankedBatch:
         """Values for all rows, by the rules where the model is missing, broken or late; they waited ``waited_s``."""
-        ...
-
-    def because(self, vector: Vectors, action: Action) -> tuple[str, ...]:
-        """As Policy's, by whoever ranked last."""
         ...

@@ -72,7 +72,7 @@ def test_a_late_answer_is_dropped():
     answer = served.rank(VECTORS, 0.0)
     assert answer.policy == "rules"
     assert (answer.values == 0).all()
-    assert served.because(VECTORS[:1], Action.ISOLATE) == ("rules",)
+    assert answer.because(VECTORS[:1], Action.ISOLATE) == ("rules",)
     assert served.figures.late == 1
 
 
@@ -135,11 +135,12 @@ def test_a_model_for_other_features_never_serves():
 def test_a_rationale_comes_from_whoever_ranked_and_is_empty_where_that_fails():
     model = Fixed("a", 1)
     served = serving(model, Time())
-    served.rank(VECTORS, 0.0)
+    ranked = served.rank(VECTORS, 0.0)
     served.swap(Fixed("b", 2))
-    assert served.because(VECTORS[:1], Action.ISOLATE) == ("a",)
+    served.rank(VECTORS, 0.0)
+    assert ranked.because(VECTORS[:1], Action.ISOLATE) == ("a",)
     model.broken = True
-    assert served.because(VECTORS[:1], Action.ISOLATE) == ()
+    assert ranked.because(VECTORS[:1], Action.ISOLATE) == ()
 
 
 def test_swaps_while_ranks_run_never_mix_two_models():

@@ -51,7 +51,7 @@ def shadows() -> Iterator[Shadows]:
 
 def batch(rows: int, action: Action = Action.CONTINUE, policy: str = "old") -> tuple[Any, RankedBatch]:
     return np.zeros((rows, 2), dtype=np.float32), RankedBatch(
-        np.tile(np.eye(5, dtype=np.float32)[action], (rows, 1)), policy
+        np.tile(np.eye(5, dtype=np.float32)[action], (rows, 1)), policy, lambda _vector, _action: ()
     )
 
 
