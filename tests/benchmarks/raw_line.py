@@ -29,7 +29,7 @@ def main() -> None:
     recorder = CopyRecorder(connections)
     bus = NatsBus(url)
     bus.identity()
-    answer = action_pb2.Actions(decisions=[{"seq": 1 << 40}] * int(batch)).SerializeToString()
+    answer = action_pb2.Actions(decisions=[{"seq": 1 << 40, "attempt": 1}] * int(batch)).SerializeToString()
     waiting: deque[Delivery] = deque()
     some, stop = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
