@@ -17,7 +17,8 @@ _SOCKET = re.compile(r"[AP]F_(\w+), SOCK_(\w+?)(?:\||,|$)")
 _TRANSPORTS = {"STREAM": "TCP", "DGRAM": "UDP", "RAW": "RAW"}
 
 _OPENS = frozenset({"open", "openat", "openat2", "creat"})
-_MOVES = READS | WRITES | RECEIVES | SENDS | {"sendmmsg", "recvmmsg"}
+#: They move something through the descriptor that they name first; of what, only that says.
+MOVES = READS | WRITES | RECEIVES | SENDS | {"sendmmsg", "recvmmsg"}
 #: Reading and writing at a place of one's choice: only files let one.
 _AT_A_PLACE = frozenset(name for name in READS | WRITES if name.startswith(("pread", "pwrite")))
 _ACCEPTS = frozenset({"accept", "accept4"})
@@ -27,6 +28,11 @@ _ANONYMOUS = frozenset({
     *("eventfd", "eventfd2", "epoll_create", "epoll_create1", "timerfd_create", "signalfd", "signalfd4"),
     *("inotify_init", "inotify_init1", "userfaultfd", "perf_event_open", "pidfd_open"),
 })  # fmt: skip
+
+
+def decoded(call: Call) -> bool:
+    """Whether it is known what the first descriptor stands for."""
+    return _DECODED.match(call.arguments) is not None
 
 
 class Descriptors:
@@ -39,7 +45,7 @@ class Descriptors:
     def decoded(self, call: Call, pid: int) -> Call:
         """The call of this process, with its first descriptor decoded where that is known."""
         call = call._replace(pid=pid)
-        if _DECODED.match(call.arguments):
+        if decoded(call):
             return call
         first = _FIRST.match(call.arguments)
         number = int(first[1]) if first else -1
@@ -47,7 +53,7 @@ class Descriptors:
         if call.name == "connect" and (address := _ADDRESS.search(call.arguments)):
             table.setdefault(number, "TCPv6:[?]" if address[1] == "INET6" else "TCP:[?]")
         name = table.get(number)
-        if name is None and call.name in _MOVES and (call.result or 0) > 0:
+        if name is None and call.name in MOVES and (call.result or 0) > 0:
             if call.name in _AT_A_PLACE:
                 name = table[number] = "/?"
             else:

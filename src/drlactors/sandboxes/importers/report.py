@@ -63,7 +63,7 @@ class Call(NamedTuple):
     pid: int
     name: str
     ok: bool = True  # it succeeded
-    times: int = 1  # once, and as often as it was repeated
+    times: int = 1  # once, and as often as it was repeated; 0: it says more of a call that was told already
     deed: Deed = Deed.NONE
     path: str = ""  # of a file it named
     address: str = ""  # it spoke to, without port, or a name that stands for one

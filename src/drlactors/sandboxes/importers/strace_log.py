@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 
 from drlactors.domain.telemetry import Telemetry
-from drlactors.sandboxes.importers.descriptors import Descriptors
+from drlactors.sandboxes.importers.descriptors import MOVES, Descriptors, decoded
 from drlactors.sandboxes.importers.report import About, Call, Deed, Format, Item, Passed, Process
 from drlactors.sandboxes.importers.source import Source, Unreadable
 from drlactors.sandboxes.strace import UNTRACED, Exited, Parser
@@ -110,7 +110,7 @@ class _Log:
 
     def _called(self, call: Returned, pid: int, at_us: int) -> Iterator[Item]:
         call = self.descriptors.decoded(call, pid)
-        if call.name in _OF_NO_USE:
+        if call.name in _OF_NO_USE or (call.name in MOVES and not decoded(call)):
             yield Call(at_us, pid, call.name, ok=(call.result or 0) >= 0)
             return
         self._fold.add(call)

@@ -6,6 +6,9 @@ import pytest
 
 from drlactors.sandboxes.importers.report import Call, Deed
 from drlactors.sandboxes.importers.source import Unreadable
+from drlactors.sandboxes.strace import Call as Returned
+from drlactors.sandboxes.strace import Parser
+from drlactors.sandboxes.windows import Fold
 from tests.unit.sandboxes.importers.kit import items, read
 
 HEAD = """\
@@ -82,6 +85,33 @@ def test_what_strace_decoded_is_taken_from_the_log():
         (Deed.WRITE, "", 0),
         (Deed.NONE, "", 3),
     ]
+
+
+def test_a_program_has_the_same_telemetry_whether_it_is_run_or_its_log_is_imported():
+    log = """\
+7 execve("/tmp/a.out", ["a.out"], 0x7ffd) = 0
+7 openat(AT_FDCWD</home/ann>, "a.txt", O_RDONLY) = 3</home/ann/a.txt>
+7 read(3</home/ann/a.txt>, ""..., 9) = 9
+7 openat(AT_FDCWD</home/ann>, "missing", O_RDONLY) = -1 ENOENT (No such file or directory)
+7 renameat2(AT_FDCWD</home/ann>, "a.txt", AT_FDCWD</home/ann>, "b.txt", 0) = 0
+7 connect(4<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("192.0.2.1")}, 16) = -1 EINPROGRESS (x)
+7 sendto(4<TCP:[10.0.0.1:5->192.0.2.1:80]>, ""..., 300, 0, NULL, 0) = 300
+7 sendfile(4<TCP:[10.0.0.1:5->192.0.2.1:80]>, 3</home/ann/a.txt>, NULL, 50) = 50
+7 setuid(0) = -1 EPERM (Operation not permitted)
+7 ptrace(PTRACE_ATTACH, 9) = -1 EPERM (Operation not permitted)
+7 unlink("/home/ann/b.txt") = 0
+7 vfork() = 9
+"""
+    parser, fold = Parser(), Fold("/")
+    for line in log.splitlines():
+        seen = parser.feed(line)
+        assert isinstance(seen, Returned)
+        fold.add(seen)
+    (window,) = read(log.encode(), "x.strace").windows
+    live = fold.close(cpu_usage=None, memory_usage=None)
+    types = window.telemetry.syscall_types
+    assert set(types) == set(live.syscall_types)
+    assert window.telemetry == live._replace(syscall_types=types)  # names that are as frequent may stand in any order
 
 
 def test_a_descriptor_that_was_open_before_the_log_began_is_a_file_only_if_it_is_read_at_a_place():
