@@ -8,8 +8,11 @@ from io import BytesIO
 import pytest
 
 from drlactors.sandboxes.importers import descriptors, drakvuf, strace_log, vmray, windows_api, windows_events
+from drlactors.sandboxes.importers.building import build
+from drlactors.sandboxes.importers.formats import detected
 from drlactors.sandboxes.importers.report import Call, Format
 from drlactors.sandboxes.importers.source import Source
+from tests.unit.sandboxes.importers.kit import cape, cape_call, cape_process, cuckoo, cuckoo_call, cuckoo_process
 
 #: What is remembered for each process, handle or descriptor; lowered, so that a short log reaches it.
 LIMITS = (
@@ -79,3 +82,29 @@ def test_what_is_kept_of_a_log_does_not_grow_with_its_length(monkeypatch, known,
         monkeypatch.setattr(module, name, 64)
     short, long = (peak_bytes(known, line, end, lines) for lines in (1_000, 4_000))
     assert long < 1.5 * short
+
+
+def long_cape(calls: int) -> object:
+    names = {"HandleName": "C:\\x", "Buffer": "y" * 200}
+    return cape(cape_process(7, *[cape_call("NtWriteFile", arguments=names) for _ in range(calls)]))
+
+
+def long_cuckoo(calls: int) -> object:
+    names = {"filepath": "C:\\x", "buffer": "y" * 200}
+    return cuckoo(cuckoo_process(7, *[cuckoo_call("NtWriteFile", arguments=names) for _ in range(calls)]))
+
+
+@pytest.mark.parametrize("report", [long_cape, long_cuckoo])
+def test_what_is_kept_of_a_report_does_not_grow_with_its_calls(report: Callable[[int], object]) -> None:
+    peaks = []
+    for calls in (4_000, 16_000):
+        source = Source(BytesIO(json.dumps(report(calls)).encode()), "x")
+        known = detected(source)
+        assert known is not None
+        tracemalloc.start()
+        try:
+            assert [built.calls for built in build(known.read(source))] == [calls]
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
