@@ -1,6 +1,7 @@
 """What every pattern store promises, in memory and in PostgreSQL."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from drlactors.domain.action import Action
 from drlactors.domain.attack import AttackType, Recognised
 from drlactors.domain.calibration import bin_of
 from drlactors.domain.pattern import AttackPattern, Truth
-from drlactors.patterns import queries
+from drlactors.patterns import postgres, queries
 from drlactors.patterns.postgres import PostgresPatterns
 from drlactors.ports.patterns import Change, Found, Near, PatternStore, PatternsUnreachable, Query, every
 from drlactors.testing.memory_patterns import MemoryPatterns
@@ -252,6 +253,33 @@ def indexed(standing: PostgresPatterns, module_database: str) -> Any:
         connection.execute("VACUUM ANALYZE patterns.attack_patterns")
         connection.execute("SET enable_seqscan = off")
         yield connection
+
+
+def test_what_holds_far_away_only_is_found_all_the_same(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the index has looked at so many that it gives up, all of which the conditions hold are compared."""
+    monkeypatch.setattr(postgres, "MAX_SCAN_TUPLES", 100)
+    random = np.random.default_rng(3)
+    near = [placed(number, random.uniform(0, 0.2, 5), AttackType.NONE) for number in range(800)]
+    far = [placed(number, random.uniform(0.6, 1, 5), AttackType.MINER) for number in range(800, 830)]
+    query = Query(near=Near(np.zeros(5, "<f4").tobytes(), "schema-a"), attack=AttackType.MINER)
+    exact = MemoryPatterns()
+    exact.store(changes(*far), after=0)
+    by_nearness = "options=-c%20enable_seqscan%3Doff%20-c%20enable_bitmapscan%3Doff%20-c%20enable_sort%3Doff"
+    with postgres_patterns(database) as store, closing(PostgresPatterns(f"{database}?{by_nearness}")) as forced:
+        assert store.store(changes(*near, *far), after=0)
+        with psycopg.connect(f"{database}?{by_nearness}") as connection:
+            asked = queries.asked(query, 11, None)
+            plan = connection.execute(b"EXPLAIN " + asked.statement.as_bytes(connection), asked.parameters).fetchall()
+        assert "attack_patterns_near_" in str(plan)
+        found = forced.page(query, limit=10).found
+    assert [each.pattern.session for each in found] == [
+        each.pattern.session for each in exact.page(query, limit=10).found
+    ]
+
+
+def placed(number: int, at: Any, kind: AttackType) -> AttackPattern:
+    vector = np.asarray(at, "<f4").tobytes()
+    return pattern(number)._replace(state_vector=vector, attack=Recognised(kind, (), ()))
 
 
 def test_a_reader_asks_everything_and_writes_nothing(database: str) -> None:
