@@ -16,15 +16,9 @@ from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring import sandbox_link
 from drlactors.wiring.access import Addresses, open_log, running
 from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
+from tests.contract.patterns.kit import ARRIVALS
 
 SESSIONS, WINDOWS = 8, 12
-#: Notes what comes in which order, whoever writes it.
-ARRIVALS = b"""
-CREATE TABLE arrivals (number bigserial, session uuid, position bigint);
-CREATE FUNCTION arrive() RETURNS trigger LANGUAGE plpgsql AS
-    'BEGIN INSERT INTO arrivals (session, position) VALUES (NEW.session, NEW.position); RETURN NULL; END';
-CREATE TRIGGER arrive AFTER INSERT OR UPDATE ON patterns.attack_patterns FOR EACH ROW EXECUTE FUNCTION arrive();
-"""
 MAKER = "patterns_process"
 
 

@@ -123,7 +123,7 @@ class PostgresPatterns:
             made = {(pattern.schema, len(pattern.state_vector) // 4) for _, _, pattern in changes if pattern}
             for schema in made - self._indexed:
                 connection.execute(queries.index_of(*schema))
-            _write(connection, before, list({change.session: change for change in changes}.values()))
+            _write(connection, before, _newest(changes))
             connection.execute(_MOVE, (self.REVISION, changes[-1].position))
         self._indexed |= made
         return True
@@ -180,6 +180,15 @@ def _outcomes(outcomes: Iterable[TupleRow]) -> Iterator[tuple[str, int, Tally]]:
 
 def _place(last: Found) -> Place:
     return Place(last.pattern.decided_us if last.distance is None else last.distance, last.pattern.session)
+
+
+def _newest(changes: Iterable[Change]) -> list[Change]:
+    """The last change of each session, in the order of their positions."""
+    newest: dict[SessionId, Change] = {}
+    for change in changes:
+        newest.pop(change.session, None)
+        newest[change.session] = change
+    return list(newest.values())
 
 
 def _write(connection: Connection[TupleRow], before: Iterable[Stored], changes: Sequence[Change]) -> None:

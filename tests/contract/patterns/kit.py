@@ -21,6 +21,13 @@ from drlactors.store.migrations import migrate
 MIGRATIONS = Path(__file__).parents[3] / "eventstore" / "patterns" / "migrations"
 KINDS = (AttackType.RANSOMWARE, AttackType.INJECTION, AttackType.NONE)
 TECHNIQUES = (("T1486",), ("T1055.003", "T1059"), (), ("T1055", "T1486"))
+#: Notes what comes in which order, whoever writes it.
+ARRIVALS = b"""
+CREATE TABLE arrivals (number bigserial, session uuid, position bigint);
+CREATE FUNCTION arrive() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO arrivals (session, position) VALUES (NEW.session, NEW.position); RETURN NULL; END';
+CREATE TRIGGER arrive AFTER INSERT OR UPDATE ON patterns.attack_patterns FOR EACH ROW EXECUTE FUNCTION arrive();
+"""
 
 
 def pattern(number: int, *, schema: str = "schema-a", features: int = 5) -> AttackPattern:

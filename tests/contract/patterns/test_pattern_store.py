@@ -17,7 +17,7 @@ from drlactors.patterns import postgres, queries
 from drlactors.patterns.postgres import PostgresPatterns
 from drlactors.ports.patterns import Change, Found, Near, PatternStore, PatternsUnreachable, Query, every
 from drlactors.testing.memory_patterns import MemoryPatterns
-from tests.contract.patterns.kit import changes, pattern, postgres_patterns
+from tests.contract.patterns.kit import ARRIVALS, changes, pattern, postgres_patterns
 
 MANY = [pattern(number) for number in range(120)] + [pattern(200 + n, schema="schema-b", features=3) for n in range(20)]
 NEAR = Near(np.full(5, 0.5, "<f4").tobytes(), "schema-a")
@@ -206,6 +206,16 @@ def test_outcomes_always_are_a_count_of_the_patterns(database: str) -> None:
 def _any_truth(number: int, random: Any) -> AttackPattern | None:
     drawn = random.integers(4)
     return pattern(number)._replace(truth=(Truth.MALICIOUS, Truth.BENIGN, None)[drawn]) if drawn < 3 else None
+
+
+def test_changes_are_written_in_their_order(database: str) -> None:
+    with postgres_patterns(database) as store:
+        with psycopg.connect(database) as connection:
+            connection.execute(ARRIVALS)
+        assert store.store(changes(MANY[0], MANY[1], MANY[0], MANY[2], MANY[1]), after=0)
+    with psycopg.connect(database) as connection:
+        came = connection.execute("SELECT session, position FROM arrivals ORDER BY number").fetchall()
+    assert came == [(MANY[0].session, 3), (MANY[2].session, 4), (MANY[1].session, 5)]
 
 
 def test_patterns_of_another_revision_are_made_anew(database: str) -> None:
