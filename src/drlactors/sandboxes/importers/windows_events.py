@@ -14,8 +14,8 @@ Clocks: ``@timestamp`` is of the event or of its arrival, and in some logs local
 one time that all events of a log have, and a second or two late at most. Lines are in the order of arrival.
 
 Several machines in one log have the same numbers for other processes: those of the second machine are counted from
-``1 << 32`` on, of the third from ``2 << 32``. A log names no artifact; nothing in it is the target. That a log was
-cleared (1102, 104) is said by its first event: it was cleared before the recording, and only a later one is behaviour.
+``1 << 32`` on, of the third from ``2 << 32``. A log names no artifact; nothing in it is the target. That a channel was
+cleared (1102, 104) is said by its first events: it was cleared before the recording, and only a later one is behaviour.
 """
 
 import re
@@ -31,10 +31,10 @@ from drlactors.sandboxes.importers.source import Source
 AGAIN_US = 5_000_000
 MOST_REMEMBERED = 4096
 MOST_MACHINES = 1024
-_BEGINS = re.compile(rb'\s*\{(?=[^\n]*"EventID"\s*:\s*"?\d)(?=[^\n]*"(?:Channel|SourceName)"\s*:)')
+SYSTEM_PID = 4
+_BEGINS = re.compile(rb'\s*\{(?=[^\n]*"EventID"\s*:\s*"?\d)(?=[^\n]*"Channel"\s*:)')
 _TIMES = ("@timestamp", "TimeCreated", "UtcTime", "EventTime")
 _UNSEEN = frozenset({"cpu_usage", "memory_usage", "bytes_sent", "bytes_received"})
-_CLEARED = frozenset({1102, 104})
 _SYSMON = "microsoft-windows-sysmon/operational"
 _SECURITY = "security"
 #: Bits of an access mask: reading another process's memory; reading, changing and removing a file or key.
@@ -65,21 +65,24 @@ class _Log:
         self._machines: dict[str, int] = {}
         self._named: OrderedDict[int, None] = OrderedDict()
         self._told: OrderedDict[tuple[object, ...], int] = OrderedDict()
-        self._channels: set[tuple[int, str]] = set()
+        self._begun: set[tuple[int, str]] = set()  # channels of machines
 
     def read(self, event: Fields) -> Iterator[Item]:
         channel, number = event.text("Channel").lower(), event.number("EventID")
         if number is None:
             raise event.fault("EventID", "an event has one")
         machine = self._machine(event.text("Hostname").lower(), event)
-        first = (machine, channel) not in self._channels
-        if len(self._channels) < MOST_REMEMBERED:
-            self._channels.add((machine, channel))
-        at_us, kind = _time(event), _kind(channel, number)
-        pid = next((found for name in kind.pids if (found := event.number(name))), None)
-        if number in _CLEARED and first:
+        kind = _kind(channel, number)
+        if kind is _CLEARED and (machine, channel) not in self._begun:
             self._pass("notes that a log was cleared before it began")
-        elif at_us is None:
+            return
+        if len(self._begun) < MOST_REMEMBERED:
+            self._begun.add((machine, channel))
+        at_us = _time(event)
+        pid = next((found for name in kind.pids if (found := event.number(name))), None)
+        if kind is _CLEARED:
+            pid = pid or SYSTEM_PID  # these events do not say who did it
+        if at_us is None:
             self._pass("events without a time")
         elif pid is None:
             self._pass("events of no process")
@@ -151,6 +154,8 @@ class _Kind(NamedTuple):
 
 
 def _kind(channel: str, number: int) -> _Kind:
+    if (channel, number) in ((_SECURITY, 1102), ("system", 104)):
+        return _CLEARED
     if channel == _SYSMON:
         return _OF_SYSMON.get(number) or _Kind(f"Sysmon{number}")
     if channel == _SECURITY:
@@ -222,6 +227,7 @@ def _enabled(event: Fields) -> _Does:
     return _Does(Deed.PRIVILEGE if names else Deed.NONE)
 
 
+_CLEARED = _Kind("ClearEventLog", ("ClientProcessId",))
 _PARENT = ("ParentProcessId",)
 _SOURCE = ("SourceProcessId",)
 _OF_SYSMON: dict[int, _Kind] = {

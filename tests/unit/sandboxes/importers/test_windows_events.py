@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from drlactors.domain.attack import recognise
 from drlactors.sandboxes.importers.report import Call, Deed
 from drlactors.sandboxes.importers.source import Unreadable
 from tests.unit.sandboxes.importers.kit import items, lines, read
@@ -140,8 +141,14 @@ def test_processes_of_two_machines_are_not_taken_for_one():
 
 def test_that_a_log_was_cleared_before_it_began_is_no_behaviour():
     cleared = security(1102, ProcessId=None)
-    found = read(lines(cleared, security(4689)), "log.json")
-    assert (found.calls, dict(found.passed)) == (1, {"notes that a log was cleared before it began": 1})
+    found = read(lines(cleared, cleared, security(4689)), "log.json")
+    assert (found.calls, dict(found.passed)) == (1, {"notes that a log was cleared before it began": 2})
+
+
+def test_that_a_log_was_cleared_while_it_was_written_is_behaviour():
+    found = read(lines(security(4689), security(1102, 1, ProcessId=None)), "log.json")
+    assert found.windows[1].telemetry.syscall_types == ("ClearEventLog",)
+    assert recognise(found.windows).techniques == ("T1685.005",)
 
 
 def test_events_that_name_no_process_or_no_time_are_passed_over():
