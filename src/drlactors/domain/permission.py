@@ -43,7 +43,7 @@ def permitted(state: State) -> int:
         mask |= _TERMINATE
         if response.isolation >= rules.isolation_before_quarantine:
             mask |= _QUARANTINE
-    return mask
+    return mask & ~response.unsupported | _CONTINUE
 
 
 def best(values: Sequence[float], mask: int) -> Action:

@@ -6,6 +6,9 @@ from drlactors.domain.action import Action
 from drlactors.domain.ids import OrderId
 from drlactors.domain.order import ActionOrdered, Standing, standing
 
+#: The word by which a sandbox says that an action is none of those that it can carry out, now or later.
+UNSUPPORTED = "unsupported"
+
 
 class Lease(NamedTuple):
     """A step of isolation that stands."""
@@ -25,6 +28,7 @@ class Response(NamedTuple):
     leases: tuple[Lease, ...] = ()  # the oldest first
     orders: tuple[Standing, ...] = ()  # all of them
     released: bool = False  # by a person: nothing more is done about it
+    unsupported: int = 0  # bit n: the sandbox cannot carry action n out
 
     def with_choice(self, seq: int, action: Action, elapsed_ms: int) -> "Response":
         """Every choice but going on confirms the isolation so far."""
@@ -37,11 +41,14 @@ class Response(NamedTuple):
             pending=(*self.pending, (seq, action)),
         )
 
-    def with_answer(self, seq: int, elapsed_ms: int, *, success: bool) -> "Response":
+    def with_answer(self, seq: int, elapsed_ms: int, *, success: bool, outcome: str) -> "Response":
         """A success stands as chosen, also after it was given up on; a failure is as if it had not been chosen."""
         waiting = dict(self.pending)
         given_up = dict(self.failed)
+        answered = waiting.get(seq, given_up.get(seq))
+        cannot = 0 if answered is None or success or outcome != UNSUPPORTED else 1 << answered
         settled = self._replace(
+            unsupported=self.unsupported | cannot,
             pending=tuple(entry for entry in self.pending if entry[0] != seq),
             failed=tuple(entry for entry in self.failed if entry[0] != seq),
         )

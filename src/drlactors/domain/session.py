@@ -374,8 +374,10 @@ def evolve(state: State, event: Event) -> State:
         case TelemetryLost(first_seq=first, last_seq=last):
             lost = state.progress.lost + last - first + 1
             return state._replace(progress=state.progress._replace(seq=last, lost=lost))
-        case FeedbackReceived(seq=seq, success=success):
-            return state._replace(response=state.response.with_answer(seq, state.progress.elapsed_ms, success=success))
+        case FeedbackReceived(seq, success, outcome):
+            elapsed_ms = state.progress.elapsed_ms
+            answered = state.response.with_answer(seq, elapsed_ms, success=success, outcome=outcome)
+            return state._replace(response=answered)
         case ActionFailed(seq=seq):
             return state._replace(response=state.response.with_failure(seq))
         case OutcomeReported(outcome=outcome):

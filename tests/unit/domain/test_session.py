@@ -117,6 +117,13 @@ def test_nothing_irreversible_when_telemetry_was_lost() -> None:
     assert chosen(*given, terminate=9.0, quarantine=8.0, isolate=1.0) is Action.ISOLATE
 
 
+@pytest.mark.parametrize(("answer", "then"), [("unsupported", Action.TERMINATE), ("busy", Action.ISOLATE)])
+def test_what_a_sandbox_says_it_cannot_do_is_not_asked_of_it_again(answer: str, then: Action) -> None:
+    refused = FeedbackReceived(seq=0, success=False, outcome=answer, message="")
+    given = [started(), recorded(0), selected(Action.ISOLATE), refused, recorded(1)]
+    assert chosen(*given, isolate=9.0, terminate=1.0) is then
+
+
 def test_no_quarantine_before_isolation() -> None:
     assert chosen(started(), recorded(0), quarantine=9.0, isolate=1.0) is Action.ISOLATE
     isolated: list[Event] = [started(), recorded(0), selected(Action.ISOLATE), recorded(1)]
@@ -150,7 +157,7 @@ def test_a_final_action_that_failed_may_be_selected_again() -> None:
     given: list[Event] = [started(), recorded(0), selected(Action.TERMINATE)]
     failed = ActionFailed(seq=0, attempts=4, reason="no answer")
     assert chosen(*given, failed, recorded(1), terminate=9.0) is Action.TERMINATE
-    refused = FeedbackReceived(seq=0, success=False, outcome="unsupported", message="")
+    refused = FeedbackReceived(seq=0, success=False, outcome="busy", message="")
     assert chosen(*given, refused, recorded(1), terminate=9.0) is Action.TERMINATE
 
 
