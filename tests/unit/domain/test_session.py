@@ -120,7 +120,7 @@ def test_nothing_irreversible_when_telemetry_was_lost() -> None:
 @pytest.mark.parametrize(("answer", "then"), [("unsupported", Action.TERMINATE), ("busy", Action.ISOLATE)])
 def test_what_a_sandbox_says_it_cannot_do_is_not_asked_of_it_again(answer: str, then: Action) -> None:
     refused = FeedbackReceived(seq=0, success=False, outcome=answer, message="")
-    given = [started(), recorded(0), selected(Action.ISOLATE), refused, recorded(1)]
+    given: list[Event] = [started(), recorded(0), selected(Action.ISOLATE), refused, recorded(1)]
     assert chosen(*given, isolate=9.0, terminate=1.0) is then
 
 
