@@ -70,8 +70,8 @@ def import_(
         raise SystemExit("--labels and --verdicts both say what a run was: give one of them")
     if not path:
         raise SystemExit("name reports, or folders of them")
-    if not 10 <= window_ms <= 600_000:
-        raise SystemExit(f"--window-ms {window_ms}: 10 to 600,000 are allowed")
+    if not 100 <= window_ms <= 600_000:
+        raise SystemExit(f"--window-ms {window_ms}: 100 to 600,000 are allowed")
     if speed <= 0:
         raise SystemExit("--speed has to be above 0")
     work = _Work(Console(), window_ms, _label(labels, verdicts=verdicts))

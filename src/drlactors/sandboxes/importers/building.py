@@ -85,6 +85,13 @@ class _Track:
         self.bucket: int | None = None
         self.fold = Fold()
 
+    def start_us(self) -> int:
+        """When it began to call: by its calls, or where their clock was another one, by when it was first seen."""
+        first_us, seen_us = self.first_us or 0, self.known.first_us
+        if seen_us is None or -STEP_US <= first_us - seen_us <= HORIZON_S * 1_000_000:
+            return first_us
+        return seen_us
+
 
 class _Run:
     def __init__(self, part: str, window_ms: int) -> None:
@@ -93,6 +100,7 @@ class _Run:
         self._window_us = window_ms * 1000
         self._about = About()
         self._anchor_us: int | None = None  # where a window begins: the first call that came
+        self._first: _Track | None = None  # whose call that was
         self._tracks: dict[int, _Track] = {}
         self._stood_in: dict[int, int] = {}  # whose number a stand-in was
         self._names: dict[str, str] = {}
@@ -111,7 +119,7 @@ class _Run:
         if track.first_us is None:
             track.first_us = track.last_us = at_us
             if self._anchor_us is None:
-                self._anchor_us = at_us
+                self._anchor_us, self._first = at_us, track
         elif self._about.ordered:
             step_us = at_us - track.last_us
             if step_us < -STEP_US or step_us > HORIZON_S * 1_000_000:
@@ -242,16 +250,14 @@ class _Run:
 
     def _shift(self, track: _Track) -> int:
         """By how many windows the calls of a process are moved."""
-        if track.first_us is None or self._anchor_us is None:
+        if track.first_us is None or self._first is None:
             return 0
-        seen_us, shift_us = track.known.first_us, 0
-        if seen_us is not None and not -STEP_US <= track.first_us - seen_us <= HORIZON_S * 1_000_000:
-            shift_us = seen_us - track.first_us
-        if abs(track.first_us + shift_us - self._anchor_us) > HORIZON_S * 1_000_000:
-            shift_us = self._anchor_us - track.first_us
-        if shift_us:
+        start_us, base_us = track.start_us(), self._first.start_us()
+        if abs(start_us - base_us) > HORIZON_S * 1_000_000:
+            start_us = base_us
+        if start_us != track.first_us:
             self._passed["processes whose clock was another one"] += 1
-        return round(shift_us / self._window_us)
+        return round((start_us - track.first_us) / self._window_us)
 
     def _processes(self) -> dict[int, Process]:
         own = self._stood_in

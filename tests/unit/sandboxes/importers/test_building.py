@@ -82,6 +82,20 @@ def test_a_process_whose_clock_was_another_one_is_where_it_was_first_seen():
         assert dict(built.passed) == {"processes whose clock was another one": 1}
 
 
+def test_a_first_process_whose_clock_was_another_one_leaves_the_others_where_they_are():
+    for wrong_s in (-428, DAYS_S, -DAYS_S):
+        built = one(
+            Process(7, first_us=DAYS_S * 1_000_000, target=True),
+            call(DAYS_S + wrong_s, 7),
+            call(DAYS_S + wrong_s + 1, 7),
+            Process(8, 7, first_us=(DAYS_S + 3) * 1_000_000),
+            call(DAYS_S + 3, 8),
+            call(DAYS_S + 5, 8),
+        )
+        assert [at for at, window in enumerate(built.windows) if window.telemetry.syscall_count] == [0, 1, 3, 5]
+        assert built.started_us == DAYS_S * 1_000_000
+
+
 def test_a_process_that_is_months_away_and_says_nothing_begins_with_the_others():
     assert counts(call(0, pid=1), call(DAYS_S, pid=2), call(DAYS_S + 1, pid=2)) == [2, 1]
 
