@@ -9,7 +9,15 @@ from drlactors.actors.messages import Again, Committed, Ordered, Tick, ToSession
 from drlactors.codec.outbound import Decision, actions
 from drlactors.domain.ids import OrderId, SessionId
 from drlactors.domain.order import ActionOrdered, GiveUpOrder, OrderAnswered, OrderFailed
-from drlactors.domain.session import ActionFailed, ActionSelected, FeedbackReceived, GiveUp, SessionLost
+from drlactors.domain.session import (
+    ActionFailed,
+    ActionSelected,
+    Ended,
+    FeedbackReceived,
+    GiveUp,
+    SessionLost,
+    TelemetryRecorded,
+)
 from drlactors.ports.log import Category, Entry
 
 #: The name under which the log remembers up to where every action was sent and answered.
@@ -31,7 +39,11 @@ class Pending(NamedTuple):
 
 
 class DispatcherActor(DispatchedActor):
-    """Going on needs no answer and is sent once: a sandbox that misses it sends its window again."""
+    """Going on needs no answer and is sent once: a sandbox that misses it sends its window again.
+
+    An order that was given up is sent again when its session is heard of: a policy chooses anew in the next window,
+    but nobody repeats a person's word, and a sandbox that was away would keep its program paused.
+    """
 
     turn = 1024
 
@@ -40,6 +52,8 @@ class DispatcherActor(DispatchedActor):
         self._line = line
         self._pending: dict[Key, Pending] = {}
         self._held: dict[Key, Pending] = {}  # by the rate limit; in order
+        self._unheard: dict[SessionId, dict[OrderId, Pending]] = {}  # orders that were given up
+        self._over: set[SessionId] = set()  # that ended while actions waited for their answers
         self._allowance = line.limits.actions_burst
         self._refilled_s = line.clock.monotonic_s()
         self._seen = line.log.position(NAME)
@@ -47,7 +61,8 @@ class DispatcherActor(DispatchedActor):
 
     def through(self) -> int:
         """The log position up to which nothing waits any more. Called by the writer's thread as well."""
-        waiting = [entry.position for entry in (*self._pending.copy().values(), *self._held.copy().values())]
+        unheard = [pending for orders in self._unheard.copy().values() for pending in orders.copy().values()]
+        waiting = [each.position for each in (*self._pending.copy().values(), *self._held.copy().values(), *unheard)]
         return min(waiting, default=self._seen + 1) - 1
 
     def on_batch(self, messages: list[Any]) -> None:
@@ -69,7 +84,7 @@ class DispatcherActor(DispatchedActor):
             if entry.stream.category is not Category.SESSION:
                 continue
             session = SessionId(entry.stream.id)
-            decisions = []
+            decisions = self._unheard_of(session, entry) if session in self._unheard else []
             for decision in _decisions(entry):
                 key = _key(session, decision)
                 if key is None or self._admit(key, entry, decision):
@@ -79,19 +94,44 @@ class DispatcherActor(DispatchedActor):
             else:
                 self._hear(session, entry)
 
+    def _unheard_of(self, session: SessionId, entry: Entry) -> list[Decision]:
+        """The orders that a session has not heard, now that it says something."""
+        if not any(isinstance(event, TelemetryRecorded) for event in entry.events):
+            return []
+        due_s = self._line.clock.monotonic_s() + self._line.limits.retry_s[0]
+        again = self._unheard.pop(session)
+        for order, pending in again.items():
+            decision = pending.decision._replace(attempt=1)
+            self._pending[session, order] = pending._replace(decision=decision, due_s=due_s)
+        return [self._pending[session, order].decision for order in again]
+
     def _hear(self, session: SessionId, entry: Entry) -> None:
         """Strike off what was answered, given up, or has nobody left to answer it."""
         for event in entry.events:
             match event:
-                case FeedbackReceived(seq=name) | ActionFailed(seq=name) | OrderAnswered(name) | OrderFailed(name):
+                case OrderFailed(order):
+                    self._give_up_for_now(session, order)
+                    if not self._waits(session):
+                        self._over.discard(session)
+                case FeedbackReceived(seq=name) | ActionFailed(seq=name) | OrderAnswered(name):
                     self._pending.pop((session, name), None)
                     self._held.pop((session, name), None)
+                    if isinstance(event, OrderAnswered) and session in self._unheard:
+                        self._unheard[session].pop(event.order, None)
                     if isinstance(event, FeedbackReceived | OrderAnswered):
                         self._line.observer.feedback(event.success)
+                    if session in self._over and not self._waits(session):
+                        self._over.discard(session)
+                case Ended():
+                    self._unheard.pop(session, None)
+                    if self._waits(session):
+                        self._over.add(session)
                 case SessionLost():
+                    self._unheard.pop(session, None)
                     for waiting in (self._pending, self._held):
                         for key in [key for key in waiting if key[0] == session]:
                             self._give_up(key, waiting.pop(key), "the session was lost")
+                    self._over.discard(session)
 
     def _admit(self, key: Key, entry: Entry, decision: Decision) -> bool:
         """Whether the action may go now; if not it waits for the rate limit, and is never dropped."""
@@ -126,7 +166,7 @@ class DispatcherActor(DispatchedActor):
                 continue
             sent = pending.decision.attempt  # 1 the first time, then one for each pause
             if sent > len(limits.retry_s):
-                self._give_up(key, self._pending.pop(key), f"no answer within {limits.answer_timeout_s:g} s")
+                self._give_up(key, pending, f"no answer within {limits.answer_timeout_s:g} s")
                 continue
             decision = pending.decision._replace(attempt=sent + 1)
             pause_s = limits.retry_s[sent] if sent < len(limits.retry_s) else limits.answer_timeout_s
@@ -134,9 +174,21 @@ class DispatcherActor(DispatchedActor):
             self._line.observer.retried()
             yield key[0], actions(key[0], [decision])
 
+    def _give_up_for_now(self, session: SessionId, order: OrderId) -> None:
+        pending = self._pending.pop((session, order), None) or self._held.pop((session, order), None)
+        if pending is not None and session not in self._over:
+            self._unheard.setdefault(session, {})[order] = pending
+
+    def _waits(self, session: SessionId) -> bool:
+        return any(key[0] == session for waiting in (self._pending, self._held) for key in waiting)
+
     def _give_up(self, key: Key, pending: Pending, reason: str) -> None:
         session, name = key
         attempts = pending.decision.attempt
+        if isinstance(name, int):
+            self._pending.pop(key, None)
+        else:
+            self._give_up_for_now(session, name)
         given_up = GiveUp(name, attempts, reason) if isinstance(name, int) else GiveUpOrder(name, attempts, reason)
         self._line.observer.failed()
         self._line.supervisor.tell(ToSession(session, Ordered(given_up)))

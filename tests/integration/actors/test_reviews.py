@@ -4,16 +4,19 @@ from uuid import UUID
 
 import pytest
 
+from drlactors.actors.dispatcher import NAME as DISPATCHED
 from drlactors.cli.reviews import answer
+from drlactors.codec import sandbox as wire
 from drlactors.domain import episode, review
 from drlactors.domain.action import Action
 from drlactors.domain.ids import ReviewId, review_of
-from drlactors.domain.order import ActionOrdered, OrderAnswered
+from drlactors.domain.order import ActionOrdered, OrderAnswered, OrderFailed
 from drlactors.domain.review import Decide, ReviewClosed, ReviewDecided, ReviewLapsed, ReviewOpened, Ruling
 from drlactors.domain.session import ActionSelected, EndReason, Outcome
+from drlactors.ports.bus import Kind
 from drlactors.ports.log import Append, Category, Entry, Stream
-from drlactors.sandboxes.sdk import Session
-from drlactors.testing.given import window
+from drlactors.sandboxes.sdk import Done, Instruction, Session
+from drlactors.testing.given import ARTIFACT, window
 from tests.integration.actors.test_line import LIMITS, Plane, Shaky, running, until
 
 #: What the rules are unsure about: they ask.
@@ -170,3 +173,47 @@ def test_wherever_the_system_is_killed_each_step_is_done_once() -> None:
             assert kinds(plane, question) == [ReviewOpened, ReviewDecided, ReviewClosed]
             assert [one.action for one in orders(plane, session)] == [Action.TERMINATE]
             assert [one.who for one in corrections(plane)] == ["ann"]
+
+
+def test_an_answer_that_a_sandbox_missed_comes_when_it_is_back() -> None:
+    with running() as plane:
+        session, question = ask(plane)
+        session.leave()
+        decide(plane, question, Ruling.TERMINATE)
+
+        def given_up() -> bool:
+            plane.clock.seconds += 0.2
+            return any(isinstance(event, OrderFailed) for event in plane.events(session.id))
+
+        until(given_up, "nobody answers for too long")
+        until(lambda: kinds(plane, question)[-1] is ReviewClosed, "the review is over")
+
+        def carry(instruction: Instruction) -> Done:
+            plane.carried.append(instruction.action)
+            return Done()
+
+        back = plane.host.start(ARTIFACT, carry, session=session.id)
+        back.send([window(1)])
+        until(lambda: plane.carried[-1] is Action.TERMINATE, "it hears the answer")
+        until(lambda: isinstance(plane.events(session.id)[-1], OrderAnswered), "its answer is recorded")
+        log, clock = plane.log, plane.clock
+    with running(log=log, clock=clock) as again:
+        again.open()
+        assert plane.carried == [Action.REVIEW, Action.TERMINATE]
+
+
+def test_an_answer_that_nobody_is_left_to_hear_is_not_kept() -> None:
+    with running() as plane:
+        session, question = ask(plane)
+        session.leave()
+        decide(plane, question, Ruling.TERMINATE)
+        until(lambda: orders(plane, session), "it is ordered")
+        link = plane.bus.link()
+        link.send(Kind.EPISODE, session.id, wire.end(session.id, "sandbox-1", EndReason.FINISHED))
+
+        def given_up() -> bool:
+            plane.clock.seconds += 0.2
+            return any(isinstance(event, OrderFailed) for event in plane.events(session.id))
+
+        until(given_up, "nobody answers for too long")
+        until(lambda: plane.line.followers[DISPATCHED]() == plane.log.head(), "nothing of it waits")
