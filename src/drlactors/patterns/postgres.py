@@ -1,5 +1,6 @@
 """The pattern store in PostgreSQL with pgvector (``eventstore/patterns/schema.sql``)."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -61,6 +62,8 @@ class PostgresPatterns:
         self, dsn: str, *, connections: int = 4, asked: Callable[[float], None] = lambda _seconds: None
     ) -> None:
         given = conninfo_to_dict(dsn)
+        # The pool's own words would go to standard error, between lines of JSON; whoever asks is told by an exception.
+        logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
         self._pool = ConnectionPool(
             dsn,
             kwargs={"autocommit": True} | {name: value for name, value in LINK.items() if name not in given},

@@ -80,11 +80,15 @@ def index_of(schema: str, features: int) -> sql.Composed:
     """Makes the index by which patterns of one feature schema are compared, unless it is there.
 
     One for each: only vectors of one schema are ever compared, and their length is the index's.
+
+    A sample that runs again and again leaves a crowd of vectors that are all but equal. With few candidates a new one
+    finds its neighbours among its like only, and no way leads there from elsewhere: of 400 crowds of 150, two were not
+    found with pgvector's 64 or with 100, none with 128, which takes a third more time to build.
     """
     name = f"attack_patterns_near_{hashlib.sha256(schema.encode()).hexdigest()[:16]}_idx"
     return sql.SQL(
         "CREATE INDEX IF NOT EXISTS {} ON patterns.attack_patterns USING hnsw (({}) vector_l2_ops) "
-        "WITH (m = 16, ef_construction = 64) WHERE schema = {}"
+        "WITH (m = 16, ef_construction = 128) WHERE schema = {}"
     ).format(sql.Identifier(name), _vector(features), sql.Literal(schema))
 
 
