@@ -205,7 +205,7 @@ def test_kill_9_of_the_sandbox_leaves_nothing_running_and_no_group_at_the_next_s
 
 
 ORDINARY = """
-import json, sys; sys.path.append(sys.argv[1])
+import json, subprocess, sys; sys.path.append(sys.argv[1])
 from pathlib import Path
 from drlactors.domain.action import Action
 from drlactors.sandboxes.hold import Limits
@@ -214,6 +214,8 @@ from drlactors.sandboxes.linux import LinuxSandbox
 folder = Path(sys.argv[2])
 def size(name): return (folder / name).stat().st_size if (folder / name).exists() else 0
 confines = Confines(builder=sys.argv[3], limits=Limits(processes=40))
+quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+others = [subprocess.Popen(["sleep", "30"], **quiet) for _ in range(50)]  # of the same user, outside
 with LinuxSandbox.start(["/usr/bin/python3", "-S", "-c", sys.argv[4]], cwd=folder, confines=confines) as sandbox:
     windows = sandbox.windows()
     while not size("refused"): next(windows)
@@ -223,6 +225,7 @@ with LinuxSandbox.start(["/usr/bin/python3", "-S", "-c", sys.argv[4]], cwd=folde
     next(windows)
     came.append([size("steps") - before, sandbox.containment])
     came.append([sandbox.carry_out(Action.TERMINATE).outcome, str(sandbox.ended)])
+for other in others: other.kill()
 print(json.dumps(came))
 """
 
