@@ -19,7 +19,7 @@ from drlactors.ports.log import Stream
 #: How often idle and silent sessions are looked for: they have been so for seconds.
 LOOK_EVERY_S = 1.0
 #: So many sessions at least have left before the names of all are given back.
-MOST_GONE = 1024
+MOST_GONE = 256
 
 
 class Ward(NamedTuple):

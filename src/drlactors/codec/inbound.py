@@ -5,7 +5,6 @@ text is cut and stripped of control characters; a message that cannot be underst
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
@@ -26,6 +25,8 @@ MAX_SEQ = 1 << 40
 MAX_WINDOW_MS = 600_000
 #: More windows than this in one message would hold up everybody else's.
 MAX_WINDOWS = 1024
+#: Names and paths that are kept at hand.
+MOST_KNOWN = 1 << 16
 
 _OUTCOMES = {
     episode_pb2.OUTCOME_MALICIOUS: Outcome.MALICIOUS,
@@ -141,7 +142,7 @@ def _texts(values: Sequence[str], name: str, defaulted: list[str]) -> tuple[str,
     texts = values[:MAX_ENTRIES]  # a list made in C: half the time of iterating
     if len(values) > MAX_ENTRIES:
         defaulted.append(name)
-    return tuple(map(_text if max(map(len, texts)) > MAX_CHARACTERS else _known, texts))
+    return tuple(map(_known, texts))
 
 
 def _text(value: str) -> str:
@@ -153,9 +154,23 @@ def _text(value: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in value)
 
 
-#: The same few thousand names and paths come again and again: looking one up costs half of looking at its characters,
-#: and the windows under way share what they would each have a copy of (3 kB).
-_known = lru_cache(1 << 16)(_text)
+class _Known(dict[str, str]):
+    """What names and paths are let through as.
+
+    The same few thousand come again and again: looking one up costs half of looking at its characters, and the windows
+    under way share what they would each have a copy of (3 kB). Full of what never comes again, it begins anew.
+    """
+
+    def __missing__(self, value: str) -> str:
+        text = _text(value)
+        if len(value) <= MAX_CHARACTERS:
+            if len(self) >= MOST_KNOWN:
+                self.clear()
+            self[value] = text
+        return text
+
+
+_known = _Known().__getitem__
 
 
 def _sandbox(value: str) -> str:

@@ -35,12 +35,13 @@ def actions(session: SessionId, decisions: Iterable[Decision]) -> bytes:
         decision = message.decisions.add(
             action_id=f"{name}:{version}",
             seq=event.seq,
-            action=event.action,
-            answer_expected=event.action.carried_out,
             attempt=attempt,
-            rationale=event.because,
             selected_us=selected_us,
         )
+        if event.action.carried_out:
+            decision.action = event.action  # type: ignore[assignment]  # the domain's numbers are the wire's
+            decision.answer_expected = True
+            decision.rationale.extend(event.because)
         # What most decisions have in common is encoded once, and a stored vector is what packed floats look like on
         # the wire: merged in C, the rest takes half of the time of setting each field.
         decision.MergeFromString(_policy(event.policy, event.schema) + _floats(event.values, event.state_vector))

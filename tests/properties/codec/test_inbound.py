@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drlactors.codec import sandbox
+from drlactors.codec import inbound, sandbox
 from drlactors.codec.inbound import MAX_SEQ, MAX_WINDOWS, Malformed, decode
 from drlactors.domain.ids import SessionId
 from drlactors.domain.session import EndReason, LossCause, Outcome, Record, Start
@@ -126,6 +126,18 @@ def test_missing_is_not_zero() -> None:
 def test_text_is_cut_and_cannot_move_a_cursor() -> None:
     seen = read(_raw(accessed_paths=["\x1b[2J/etc", "x" * 1000])).commands[0].window.telemetry
     assert seen.accessed_paths == ("\ufffd[2J/etc", "x" * MAX_CHARACTERS)
+
+
+def test_few_texts_and_short_ones_are_kept_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = inbound._Known()
+    monkeypatch.setattr(inbound, "_known", kept.__getitem__)
+    monkeypatch.setattr(inbound, "MOST_KNOWN", 10)
+    for number in range(25):
+        paths = [f"/tmp/{number}", "x" * MAX_CHARACTERS + str(number)]
+        seen = read(_raw(accessed_paths=paths)).commands[0].window.telemetry
+        assert seen.accessed_paths == (paths[0], "x" * MAX_CHARACTERS)
+        assert len(kept) <= 10
+        assert max(map(len, kept)) <= MAX_CHARACTERS
 
 
 def test_too_many_entries_are_cut_and_named() -> None:
