@@ -80,8 +80,10 @@ def gateway(dsn: str) -> Iterator[dict[str, str]]:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert "is up" in process.stdout.readline()
-            yield {"grpc": address, "nats": nats.url}
-            process.terminate()
+            try:
+                yield {"grpc": address, "nats": nats.url}
+            finally:
+                process.terminate()
 
 
 def load(way: str, address: str, streams: int, batch: int) -> dict[str, float]:
