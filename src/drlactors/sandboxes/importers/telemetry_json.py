@@ -10,14 +10,14 @@ microseconds or nanoseconds since 1970, whichever lies between 1973 and 5138.
 
 import codecs
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from drlactors.domain.telemetry import MAX_CHARACTERS, MAX_COUNT, MAX_ENTRIES, Telemetry
+from drlactors.domain.telemetry import MAX_COUNT, MAX_ENTRIES, Telemetry
+from drlactors.sandboxes.importers.fold import cleaned
 from drlactors.sandboxes.importers.report import About, Format, Item, Part, Passed, Seen
 from drlactors.sandboxes.importers.source import Source, Unreadable
 
@@ -126,7 +126,7 @@ def _count(given: object) -> int | None:
 
 def _amount(given: object) -> float | None:
     number = isinstance(given, int | float) and not isinstance(given, bool)
-    return float(given) if number and math.isfinite(given) and 0 <= given <= MAX_COUNT else None  # type: ignore[arg-type, operator]  # it is a number
+    return float(given) if number and 0 <= given <= MAX_COUNT else None  # type: ignore[arg-type, operator]  # it is a number
 
 
 def _flag(given: object) -> bool | None:
@@ -136,12 +136,12 @@ def _flag(given: object) -> bool | None:
 def _texts(given: object) -> tuple[str, ...] | None:
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         return None
-    return tuple(one[:MAX_CHARACTERS] for one in dict.fromkeys(given[: 16 * MAX_ENTRIES]))[:MAX_ENTRIES]
+    return tuple(cleaned(one) for one in dict.fromkeys(given[: 16 * MAX_ENTRIES]))[:MAX_ENTRIES]
 
 
 def _text(plain: dict[str, Any], name: str) -> str:
     found = plain.get(name)
-    return found[:MAX_CHARACTERS] if isinstance(found, str) else ""
+    return cleaned(found) if isinstance(found, str) else ""
 
 
 def _time(given: object, place: str) -> int:

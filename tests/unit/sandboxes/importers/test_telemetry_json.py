@@ -95,6 +95,20 @@ def test_values_that_cannot_be_are_missing_and_counted():
     }
 
 
+@pytest.mark.parametrize("amount", ["1e999", "9" * 400, "-1"])
+def test_an_amount_beyond_all_bounds_is_missing_and_counted(amount):
+    written = json.dumps(data(cpu_usage=0)).replace('"cpu_usage": 0', f'"cpu_usage": {amount}')
+    found = read(written.encode())
+    assert found.windows[0].telemetry == Telemetry(syscall_count=5)
+    assert dict(found.passed) == {"values that cannot be, of cpu_usage": 1}
+
+
+def test_halves_of_characters_are_replaced():
+    """No encoding takes them, and JSON can spell them."""
+    found = read(json.dumps(data(accessed_paths=["/a\ud800"], artifact_type="e\udfff")).encode())
+    assert (found.windows[0].telemetry.accessed_paths, found.about.kind) == (("/a?",), "e?")
+
+
 def test_long_lists_and_long_texts_are_cut():
     many = data(accessed_paths=[f"/{number:05}" * 100 for number in range(200)])
     (window,) = read(json.dumps(many).encode()).windows
