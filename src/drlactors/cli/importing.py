@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -118,7 +118,7 @@ class _Fate(Protocol):
         """Whether nothing is left to do about a report with this digest."""
 
     def take(self, report: "Report", runs: "list[Finished]", progress: "Progress") -> "list[str] | None":
-        """What is to be said of each run; None where another import was quicker."""
+        """What is to be said of each run; None where nothing was left to do: another import was quicker, say."""
         ...
 
 
@@ -155,19 +155,24 @@ class _Play:
         self._link = link
         self._speed = speed
 
-    def there(self, sha256: str) -> bool:
-        return self._importer.over(sha256)
+    def there(self, _: str) -> bool:
+        return False  # that is known of all its runs when it was read
 
-    def take(self, _report: "Report", runs: "list[Finished]", progress: "Progress") -> list[str]:
+    def take(self, _report: "Report", runs: "list[Finished]", progress: "Progress") -> list[str] | None:
         from drlactors.sandboxes.importers.live import play
         from drlactors.wiring import SystemClock
 
+        over = {run.session for run in runs if self._importer.over(run.session)}
+        if len(over) == len(runs):
+            return None
         told: list[str] = []
         for run in runs:
-            task = progress.add_task(f"playing {run.session}", total=max(1, len(run.windows)))
-            watch = partial(progress.update, task, advance=1)
-            stopped = play(run, self._link, SystemClock(), speed=self._speed, watch=watch)
-            progress.remove_task(task)
+            if run.session in over:
+                told.append("it was over already")
+                continue
+            with _shown(progress, f"playing {run.session}", max(1, len(run.windows))) as task:
+                watch = partial(progress.update, task, advance=1)
+                stopped = play(run, self._link, SystemClock(), speed=self._speed, watch=watch)
             told.append("" if stopped is None else f"the system stopped it: {stopped.name.lower()}")
         return told
 
@@ -206,10 +211,9 @@ class _Work:
         if fate.there(finished.digest(path)):
             self._tell("there already", path)
             return
-        task = progress.add_task(f"{counted}: {_plain(path.name)[:40]}", total=path.stat().st_size)
-        watch = partial(_reached, progress, task)
-        report = finished.read(path, window_ms=self._window_ms, watch=watch)
-        progress.remove_task(task)
+        with _shown(progress, f"{counted}: {_plain(path.name)[:40]}", path.stat().st_size) as task:
+            watch = partial(_reached, progress, task)
+            report = finished.read(path, window_ms=self._window_ms, watch=watch)
         runs = finished.sessions(path, report, self._label)
         notes = fate.take(report, runs, progress)
         if notes is None:
@@ -236,6 +240,16 @@ class _Work:
 
         style = {"broken": "red", "skipped": "yellow", "there already": "dim"}.get(what, "green")
         self._console.print(Text.assemble((what, style), " " if what else "", _plain(told)), soft_wrap=True)
+
+
+@contextmanager
+def _shown(progress: "Progress", what: str, total: int) -> "Iterator[TaskID]":
+    """A line of the progress, for as long as it takes, however that ends."""
+    task = progress.add_task(what, total=total)
+    try:
+        yield task
+    finally:
+        progress.remove_task(task)
 
 
 def _reached(progress: "Progress", task: "TaskID", byte: int) -> None:

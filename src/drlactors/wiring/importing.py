@@ -19,6 +19,7 @@ from drlactors.domain.action import Action
 from drlactors.domain.episode import ConcludeStage, EnterStage, Miss
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.guard import Guards, Tally, withheld
+from drlactors.domain.ids import SessionId
 from drlactors.domain.permission import Rules, best, permitted
 from drlactors.domain.session import ActionSelected, Select, TelemetryRecorded
 from drlactors.inference import RulePolicy
@@ -44,9 +45,9 @@ class Importer:
         stream = Stream(Category.SESSION, session_of(sha256))
         return stream in self._log.existing([stream])
 
-    def over(self, sha256: str) -> bool:
-        """Whether the session of a report with this digest has ended."""
-        entries = self._log.stream(Stream(Category.SESSION, session_of(sha256)))
+    def over(self, run: SessionId) -> bool:
+        """Whether the session of a run has ended."""
+        entries = self._log.stream(Stream(Category.SESSION, run))
         return session.DECIDER.fold(event for entry in entries for event in entry.of_session).over
 
     def store(self, sha256: str, runs: Sequence[Finished]) -> bool:

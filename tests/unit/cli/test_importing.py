@@ -1,0 +1,48 @@
+"""What an import that was cut off has left to do."""
+
+from contextlib import closing
+
+import pytest
+from rich.progress import Progress
+
+from drlactors.cli.importing import _Play
+from drlactors.config import load
+from drlactors.domain.ids import SessionId
+from drlactors.domain.session import Artifact, Outcome
+from drlactors.ports.bus import Delivery
+from drlactors.ports.clock import SystemClock
+from drlactors.sandboxes.importers.finished import Finished, Report, session_of
+from drlactors.store.memory import MemoryEventLog
+from drlactors.testing.memory_bus import MemoryBus
+from drlactors.wiring.importing import Importer
+
+SHA256 = "ab" * 32
+REPORT = Report(SHA256, "CAPE", 1000, ())
+RUNS = [
+    Finished(session_of(SHA256, number), "box", Artifact(SHA256, "exe"), 1000, (), Outcome.FAILED, "why")
+    for number in range(3)
+]
+
+
+@pytest.mark.parametrize("over", range(3))
+def test_of_a_report_with_several_runs_those_are_played_that_are_not_over(over: int) -> None:
+    importer = Importer(MemoryEventLog(), load(environ={}).settings, SystemClock())
+    importer.store(SHA256, RUNS[:over])
+    heard: set[SessionId] = set()
+
+    def hear(batch: list[Delivery]) -> None:
+        heard.update(delivery.session for delivery in batch)
+
+    with closing(MemoryBus()) as bus, Progress(disable=True) as progress:
+        bus.consume(0, hear, 1 << 20)
+        with closing(bus.link()) as link:
+            notes = _Play(importer, link, 1.0).take(REPORT, RUNS, progress)
+    assert notes == ["it was over already"] * over + [""] * (3 - over)
+    assert heard == {run.session for run in RUNS[over:]}
+
+
+def test_a_report_of_which_all_is_over_is_not_played_again() -> None:
+    importer = Importer(MemoryEventLog(), load(environ={}).settings, SystemClock())
+    importer.store(SHA256, RUNS)
+    with closing(MemoryBus()) as bus, closing(bus.link()) as link, Progress(disable=True) as progress:
+        assert _Play(importer, link, 1.0).take(REPORT, RUNS, progress) is None
