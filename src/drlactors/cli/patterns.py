@@ -2,6 +2,7 @@
 
 import json
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,8 @@ def query(
     """
     from drlactors.wiring import patterns
 
+    if limit < 1:
+        raise SystemExit(f"--limit {limit}: it is at least 1")
     wanted = conditions(
         type_=type_,
         technique=technique,
@@ -223,7 +226,7 @@ def rebuild(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> N
     data_dir
         As for up.
     """
-    from drlactors.wiring import following, patterns, prepare, running
+    from drlactors.wiring import make_all, patterns, prepare, running
 
     with patterns(config, data_dir) as asked:
         prepare(asked.task.patterns_dsn)
@@ -231,9 +234,7 @@ def rebuild(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> N
         if asked.settings.patterns.follow and running(asked.settings) is not None:
             print("the patterns are gone; the running system makes them again")
             return
-        with following(asked.task) as follower:
-            while follower.turn():
-                pass
+        make_all(asked.task)
         print(f"{sum(asked.store.counts().actions.values())} patterns, up to position {asked.store.position()}")
 
 
@@ -277,9 +278,12 @@ def _place(text: str) -> "Place":
 
     key, _, session = text.partition("/")
     try:
-        return Place(float(key), _session(session))
+        place = Place(float(key), _session(session))
     except (ValueError, NoSuchPattern) as error:
         raise NotAPlace from error
+    if not isfinite(place.key):
+        raise NotAPlace
+    return place
 
 
 def _near(log: "EventLog", like: str) -> "Near":

@@ -13,7 +13,7 @@ from drlactors.wiring.access import (
 )
 from drlactors.wiring.gateways import gateway_process
 from drlactors.wiring.history import Past, archive, past
-from drlactors.wiring.patterns import following, patterns, prepare
+from drlactors.wiring.patterns import make_all, patterns, prepare
 from drlactors.wiring.signers import signer, trusted_signers
 from drlactors.wiring.succession import model_folder, model_path
 from drlactors.wiring.system import System
@@ -25,8 +25,8 @@ __all__ = [
     "SystemClock",
     "archive",
     "buried",
-    "following",
     "gateway_process",
+    "make_all",
     "migrations",
     "model_folder",
     "model_path",

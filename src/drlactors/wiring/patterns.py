@@ -9,7 +9,7 @@ from drlactors.config.settings import Settings
 from drlactors.config.share import share
 from drlactors.domain.ids import SessionId
 from drlactors.domain.reward import Weights
-from drlactors.patterns.follower import Follower, Heard
+from drlactors.patterns.follower import Away, Follower, Heard, LogAway
 from drlactors.patterns.postgres import PostgresPatterns
 from drlactors.patterns.projector import Projector
 from drlactors.patterns.queue import Queue
@@ -78,6 +78,21 @@ def following(
             prepare=lambda: prepare(task.patterns_dsn),
             hear=hear,
         )
+
+
+def make_all(task: Task) -> None:
+    """Make the patterns of all that the log holds. Raises PatternsError and LogUnreachable: then some are missing."""
+
+    def hear(heard: Heard) -> None:
+        match heard:
+            case Away(why=why):
+                raise PatternsError(why)
+            case LogAway(why=why):
+                raise LogUnreachable(why)
+
+    with following(task, hear) as follower:
+        while follower.turn():
+            pass
 
 
 def prepare(dsn: str) -> None:

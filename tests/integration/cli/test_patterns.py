@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from drlactors.__main__ import run
+from drlactors.config import load
+from drlactors.ports.patterns import PatternsError
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.histories import Turn, any_turns, session_of, write
+from drlactors.wiring import make_all
+from drlactors.wiring.patterns import Task
 from tests.contract.store.given import SCHEMA_DIR
 
 LIVED = [
@@ -108,6 +113,8 @@ def test_what_was_learned_is_made_asked_for_and_counted(drlactors: Said) -> None
         (("query", "--type", "sorcery"), "sorcery"),
         (("query", "--since", "yesterday"), "A time is written as"),
         (("query", "--after", "here"), "The place behind which"),
+        (("query", "--after", f"inf/{session_of(0)}"), "The place behind which"),
+        (("query", "--limit", "0"), "at least 1"),
         (("query", "--like", "nobody"), "The log has no decision"),
         (("query", "--like", f"{session_of(0)}:999"), "The log has no decision"),
         (("show", "00000000-0000-0000-0000-000000000000"), "No pattern is of this session"),
@@ -118,3 +125,10 @@ def test_what_cannot_be_asked_is_said(drlactors: Said, arguments: tuple[str, ...
     status, _, why = drlactors("patterns", *arguments)
     assert status != 0
     assert complaint in why
+
+
+def test_a_store_that_goes_away_meanwhile_does_not_pass_for_one_with_all_patterns(dsn: str, tmp_path: Path) -> None:
+    settings = load(environ={"DRLACTORS_SERVER__DATA_DIR": str(tmp_path)}).settings
+    task = Task.of(settings, dsn)._replace(patterns_dsn=make_conninfo(dsn, dbname="nowhere"))
+    with pytest.raises(PatternsError):
+        make_all(task)
