@@ -34,14 +34,18 @@ from tests.acceptance.harness import SystemProcess, wait_for
 from tests.unit.sandboxes.cape.fake import SHA256, FakeCape, Task
 from tests.unit.sandboxes.cape.kit import Monitor
 
-GATEWAY = f"127.0.0.1:{free_port()}"
+
+@pytest.fixture
+def gateway() -> str:
+    """Named beforehand: who was killed comes back at the same address."""
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.fixture
-def system(tmp_path: Path, own_nats: EmbeddedNats, database: str) -> Iterator[SystemProcess]:
+def system(tmp_path: Path, own_nats: EmbeddedNats, database: str, gateway: str) -> Iterator[SystemProcess]:
     """Without a model, the rules decide; without isolation, since CAPE has none."""
     rules = {"rules__isolation_steps": 0, "rules__isolation_before_quarantine": 0}
-    settings = {"model__path": str(tmp_path / "none.onnx"), "gateway__address": GATEWAY, **rules}
+    settings = {"model__path": str(tmp_path / "none.onnx"), "gateway__address": gateway, **rules}
     with SystemProcess(tmp_path / "system", own_nats.url, database, **settings) as process:
         yield process.start()
         assert process.stop() == 0
@@ -56,13 +60,13 @@ def cape(tmp_path: Path) -> Iterator[FakeCape]:
 class Companion:
     """``drlactors sandbox cape``, killed as often as one likes."""
 
-    def __init__(self, cape: FakeCape) -> None:
+    def __init__(self, cape: FakeCape, gateway: str) -> None:
         token = cape.root / "token"
         token.write_text("secret\n")
         self._log = cape.root / "companion.log"
         self._command = [
             *(sys.executable, "-m", "drlactors", "sandbox", "cape", "--root", str(cape.root), "--api", cape.url),
-            *("--api-token-file", str(token), "--gateway", GATEWAY, "--window-ms", "100"),
+            *("--api-token-file", str(token), "--gateway", gateway, "--window-ms", "100"),
         ]
 
     def start(self) -> None:
@@ -83,8 +87,8 @@ class Companion:
 
 
 @pytest.fixture
-def companion(cape: FakeCape, system: SystemProcess) -> Iterator[Companion]:
-    one = Companion(cape)
+def companion(cape: FakeCape, system: SystemProcess, gateway: str) -> Iterator[Companion]:
+    one = Companion(cape, gateway)
     one.start()
     yield one
     assert one.stop() == 0, one.says

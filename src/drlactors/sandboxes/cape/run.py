@@ -92,7 +92,8 @@ class Run:
                     self._cut()
             return self._conclude(why)
         finally:
-            self._kept.close()
+            with self._lock:
+                self._kept.close()
 
     # Windows
 
