@@ -92,8 +92,8 @@ def _moment_us(seconds: float) -> int:
 
 def _first_seen_us(said: object) -> int | None:
     try:
-        return _moment_us(said) if isinstance(said, int | float) else None
-    except ValueError:
+        return _moment_us(float(said)) if isinstance(said, int | float) else None
+    except (ValueError, OverflowError):
         return None
 
 

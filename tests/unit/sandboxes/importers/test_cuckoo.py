@@ -74,6 +74,11 @@ def test_a_time_that_is_none_is_refused(time):
         read(cuckoo(cuckoo_process(7, {**cuckoo_call(), "time": time}, first_seen=0)))
 
 
+@pytest.mark.parametrize("seen", [-1, 10**400, "soon", None])
+def test_a_process_that_was_first_seen_at_no_time_is_where_its_calls_are(seen):
+    assert read(cuckoo(cuckoo_process(7, cuckoo_call(), first_seen=seen))).calls == 1
+
+
 def test_calls_of_a_process_that_never_says_its_number_are_refused():
     process = cuckoo_process(7, cuckoo_call())
     del process["pid"]
