@@ -234,11 +234,7 @@ def _succeeded(name: str, returned: str) -> bool:
         return number == 0
     if name.startswith(("CreateFile", "FindFirstFile", "OpenProcess", "CreateRemoteThread")):
         return number not in _FAILED_HANDLES
-    if name.startswith(
-        ("ReadFile", "WriteFile", "DeleteFile", "MoveFile", "CopyFile", "CreateProcess", "WriteProcess")
-    ):
-        return number != 0
-    return True
+    return number != 0 if name.startswith(_RETURN_TRUE) else True
 
 
 FORMAT = Format("VMRay", detects, read)

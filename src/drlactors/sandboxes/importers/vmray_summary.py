@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from drlactors.domain.session import Outcome
+from drlactors.sandboxes.importers.monitored import digest_of
 from drlactors.sandboxes.importers.report import About, Passed
 from drlactors.sandboxes.importers.source import Source, Unreadable, opened
 
@@ -51,7 +52,7 @@ def beside(log: Source) -> Iterator[About | Passed]:
     kind = PurePosixPath(told.analysis_metadata.submission_filename).suffix.lower().lstrip(".")
     malicious = told.analysis_metadata.verdict == "malicious"
     yield About(
-        sha256=sample.lower() if len(sample) == 64 else "",
+        sha256=digest_of(sample),
         kind=kind if kind.isalnum() and len(kind) <= 8 else "",
         verdict=Outcome.MALICIOUS if malicious else None,
         because="VMRay's verdict" if malicious else "",

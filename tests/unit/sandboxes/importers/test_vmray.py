@@ -159,7 +159,10 @@ def test_a_summary_beside_the_log_names_the_artifact_and_has_the_verdict(tmp_pat
         assert (about.sha256, about.kind, about.verdict, about.tool) == ("ab" * 32, "doc", outcome, "VMRay 2024.4.1")
 
 
-@pytest.mark.parametrize("broken", ["{", "[]", '{"analysis_metadata": 7}', json.dumps(summary(sha256="short"))])
+@pytest.mark.parametrize(
+    "broken",
+    ["{", "[]", '{"analysis_metadata": 7}', *(json.dumps(summary(sha256=text)) for text in ("short", "x" * 64))],
+)
 def test_a_log_is_read_without_what_a_broken_summary_would_have_said(tmp_path, broken):
     (tmp_path / "flog.xml").write_bytes(log(call("Sleep", {})))
     (tmp_path / "summary_v2.json").write_text(broken)
