@@ -31,6 +31,8 @@ class Queue:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._open(path)
+        except sqlite3.OperationalError:  # in use by another, or the disk is full: beginning anew mends neither
+            raise
         except sqlite3.DatabaseError:
             self._file.close()
             path.replace(path.with_suffix(".broken"))

@@ -1,5 +1,6 @@
 """The store holds what the log teaches, whatever is away or killed in between."""
 
+import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -177,3 +178,11 @@ def test_a_queue_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
         work(follower(log, store, queue, ManualClock()))
     assert held(store) == wanted(log)
     assert path.with_suffix(".broken").read_bytes().startswith(b"not a queue")
+
+
+def test_a_queue_that_cannot_be_opened_says_so_and_stays_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "queue"
+    path.mkdir()
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        Queue(path)
+    assert list(tmp_path.iterdir()) == [path]
