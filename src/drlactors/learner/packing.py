@@ -54,9 +54,9 @@ def row_type(features: int) -> np.dtype[np.void]:
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": row_bytes})
 
 
-def zeros(rows: int, row_bytes: int) -> Bytes:
-    """Rows that begin at cache lines; pages that were never written take no memory."""
-    memory = np.zeros(rows * row_bytes + CACHE_LINE_BYTES, dtype=np.uint8)
+def unwritten(rows: int, row_bytes: int) -> Bytes:
+    """Rows that begin at cache lines, of any contents; pages that were never written take no memory."""
+    memory = np.empty(rows * row_bytes + CACHE_LINE_BYTES, dtype=np.uint8)
     skipped = -memory.ctypes.data % CACHE_LINE_BYTES
     return memory[skipped : skipped + rows * row_bytes].reshape(rows, row_bytes)
 
@@ -126,6 +126,8 @@ def _pack(
         rows[slot, last] = a_tm1[row]
         rows[slot, last + 1] = mask_tm1[row]
         rows[slot, last + 2] = mask_t[row]
+        for rest in range(last + 3, rows.shape[1]):
+            rows[slot, rest] = 0
         slot += 1
         if slot == len(rows):
             slot = 0

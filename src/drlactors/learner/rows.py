@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from drlactors.domain.action import Action
 from drlactors.learner.batch import Batch, Experiences, Int64s
-from drlactors.learner.packing import FINE, passes, row_type, zeros
+from drlactors.learner.packing import FINE, passes, row_type, unwritten
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -36,7 +36,7 @@ class Drawn:
 
     def __init__(self, batch: int, features: int) -> None:
         row = row_type(features)
-        self.rows = zeros(batch, row.itemsize)
+        self.rows = unwritten(batch, row.itemsize)
         column = self.rows.view(row)[:, 0]
         self.slots = np.zeros(batch, dtype=np.int64)
         self.a_tm1 = column["a_tm1"]
@@ -67,7 +67,7 @@ class Rows:
         self.added = 0  # transitions, ever
         self._size = 0
         self._row = row_type(features)
-        self._rows = zeros(capacity, self._row.itemsize)
+        self._rows = unwritten(capacity, self._row.itemsize)
         self._floats = self._rows.view(np.float32)
         self._first_fault, self._pack = passes()
 
