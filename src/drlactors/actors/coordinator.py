@@ -93,7 +93,9 @@ class CoordinatorActor(DispatchedActor):
     def _hear(self, entry: Entry) -> None:
         if entry.stream.category is Category.EPISODE:
             self._wait(EpisodeId(entry.stream.id), entry)
-            self._stored(EpisodeId(entry.stream.id))
+            known = self._episodes.get(EpisodeId(entry.stream.id))
+            if known is not None and known.storing:  # not when it is an earlier run's
+                self._stored(EpisodeId(entry.stream.id))
             return
         session_id = SessionId(entry.stream.id)
         (event,) = entry.events
@@ -199,9 +201,7 @@ class CoordinatorActor(DispatchedActor):
 
     def _stored(self, episode_id: EpisodeId) -> None:
         """What was decided is in the log. An idle episode is not kept: its next turn, minutes later, reads it again."""
-        episode = self._episodes.get(episode_id)
-        if episode is None:
-            return
+        episode = self._episodes[episode_id]
         for _ in range(episode.storing):
             position = episode.waiting.popleft().position
             if position is not None:

@@ -126,7 +126,8 @@ class Remember(NamedTuple):
 
 
 class Left(NamedTuple):
-    """To the writer: the owner of a stream is gone, and has stored what it had."""
+    """To the writer: the owner of a stream wants nothing more of it. A session's comes back to the supervisor when all
+    that its actor told the writer before was stored or has come back."""
 
     stream: Stream
 
@@ -156,7 +157,7 @@ class Tick(NamedTuple):
 
 
 class Leave(NamedTuple):
-    """To a session: nobody has spoken to you for a while; have your state remembered and go."""
+    """To a session: nobody has spoken to you for a while; have your state remembered, and say when all is stored."""
 
 
 class Rebuild(NamedTuple):

@@ -60,10 +60,11 @@ class Group(NamedTuple):
 class Presence:
     """What the supervisor may see of a session; both live on the main dispatcher's thread."""
 
-    __slots__ = ("busy", "holding", "over")
+    __slots__ = ("busy", "holding", "leaving", "over")
 
     def __init__(self) -> None:
         self.busy = True
+        self.leaving = False  # it has asked the writer whether all is stored, and nothing came since
         self.holding = False  # windows that came early: it has to hear of the time
         self.over = False
 
@@ -99,6 +100,7 @@ class SessionActor(DispatchedActor):
             self._line.writer.tell(Load(self.actor_ref, self._stream))
 
     def on_receive(self, message: Any) -> None:
+        self._presence.leaving = False
         match message:
             case Arrived():
                 self._enter(message)
@@ -342,5 +344,5 @@ class SessionActor(DispatchedActor):
     def _leave(self) -> None:
         if self._version > self._remembered and not self._state.over:
             self._remember()
+        self._presence.leaving = True
         self._line.writer.tell(Left(self._stream))
-        self.stop()

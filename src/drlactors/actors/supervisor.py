@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from drlactors.actors.dispatched import DispatchedActor, Failure
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.line import Line
-from drlactors.actors.messages import Arrived, Deliveries, Leave, Ordered, Rebuild, Recalled, Ref, Tick, ToSession
+from drlactors.actors.messages import Arrived, Deliveries, Leave, Left, Ordered, Rebuild, Recalled, Ref, Tick, ToSession
 from drlactors.actors.session import Presence, SessionActor
 from drlactors.codec import outbound
 from drlactors.codec.inbound import Malformed, decode
@@ -57,6 +57,8 @@ class SupervisorActor(DispatchedActor):
             case Deliveries(deliveries):
                 for delivery in deliveries:
                     self._admit(delivery)
+            case Left(stream):
+                self._let_sleep(SessionId(stream.id))
             case ToSession(session, ordered):
                 self._wake(session, new=False).ref.tell(ordered)
             case Tick():
@@ -139,8 +141,9 @@ class SupervisorActor(DispatchedActor):
         self._looked_s = now_s
         for session, ward in list(self._wards.items()):
             idle_s = now_s - self._heard_s.get(session, now_s)
-            if not ward.presence.busy and (ward.presence.over or idle_s >= limits.idle_passivate_s):
-                self._let_sleep(session, ward)
+            idle = not ward.presence.busy and not ward.presence.leaving
+            if idle and (ward.presence.over or idle_s >= limits.idle_passivate_s) and not self._line.log_away:
+                ward.ref.tell(Leave())
         for session, heard_s in list(self._heard_s.items()):
             silent_s = now_s - heard_s
             if silent_s < limits.lost_after_s or now_s < self._patient_until_s:
@@ -153,15 +156,18 @@ class SupervisorActor(DispatchedActor):
             forget_names()
         self._line.observer.sessions(len(self._wards), len(self._heard_s))
 
-    def _let_sleep(self, session: SessionId, ward: Ward) -> None:
-        if self._line.log_away:
-            return  # what it has told the writer may yet come back
+    def _let_sleep(self, session: SessionId) -> None:
+        """All that it told the writer is stored; unless something has come for it, or come back, it leaves memory."""
+        ward = self._wards.get(session)
+        if ward is None or not ward.presence.leaving or not ward.ref.actor_inbox.empty():
+            return
         del self._wards[session]
         self._gone += 1
         self._warned_s.pop(session, None)
         if ward.presence.over:
             self._heard_s.pop(session, None)
-        ward.ref.tell(Leave())
+        ward.ref.stop(block=False)
+        self._line.observer.sessions(len(self._wards), len(self._heard_s))
 
     # What breaks
 

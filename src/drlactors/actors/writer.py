@@ -52,6 +52,8 @@ class WriterActor(DispatchedActor):
         for gone in left:
             self._refused.discard(gone.stream)
             self._line.log.forget(gone.stream)
+            if gone.stream.category is Category.SESSION:
+                self._line.supervisor.tell(gone)
         self._load_all(loads)
 
     def _commit_all(self, stores: list[Store]) -> None:
