@@ -53,7 +53,7 @@ def evaluate(
     split
         date learns from what was recorded first and is tested on what came later.
     seeds
-        How many; without it 10, quick 2.
+        How many, at least 1; without it 10, quick 2.
     quick
         A small run of some seconds: it shows that all works, and its figures mean little.
     config
@@ -71,6 +71,8 @@ def evaluate(
     console = Console()
     effort = QUICK if quick else WHOLE
     numbers = range(seeds or effort.seeds)
+    if seeds < 0:
+        raise SystemExit(f"seeds is how many, at least 1 (0: as many as is usual); {seeds} is none")
     if set_ not in CORPORA:
         raise SystemExit(f"there is no set {set_!r}; there are: {', '.join(CORPORA)}")
     draw: Callable[[int], Corpus] = cache(lambda seed: corpus(set_, data, seed=seed))

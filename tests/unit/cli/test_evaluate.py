@@ -34,6 +34,7 @@ def test_a_quick_run_writes_the_page_the_figures_and_the_numbers(tmp_path: Path,
         (("android-strace",), "say where android-strace-2018 lies"),
         (("recordings", "--split", "date"), "no dates to split them by"),
         (("--split", "family"), "family"),
+        (("--seeds", "-1"), "at least 1"),
     ],
 )
 def test_what_cannot_be_meant_is_said_in_one_line(
