@@ -6,6 +6,7 @@ Whoever signs begins the message with a purpose of its own, so that no signature
 import os
 from base64 import b64decode, b64encode
 from pathlib import Path
+from tempfile import mkstemp
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -20,7 +21,7 @@ class KeyRefused(Exception):
 
 
 def make_key(file: Path) -> str:
-    """Write a new private key to ``file``, readable for its owner only; the public key.
+    """Write a new private key to ``file``, readable for its owner only, whole or not at all; the public key.
 
     Raises KeyRefused where the file would lie in a git work tree, is there already, or cannot be written.
     """
@@ -31,11 +32,17 @@ def make_key(file: Path) -> str:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:  # also where there is a file: a key is never replaced
+        descriptor, part = mkstemp(prefix=f".{file.name}.", dir=file.parent)  # for its owner only
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(descriptor)
+            os.link(part, file)  # unlike a rename, it refuses where there is a file: a key is never replaced
+        finally:
+            Path(part).unlink()
+    except OSError as error:
         raise KeyRefused(f"{file}: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(text)
     return public_key(private)
 
 

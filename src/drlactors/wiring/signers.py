@@ -18,7 +18,10 @@ def signer(settings: Settings) -> PrivateKey:
         try:
             make_key(file)
         except KeyRefused as error:
-            raise KeyRefused(f"{error}. Name another in receipts.key, as drlactors models keys makes one") from error
+            if not file.exists():  # else another has made it meanwhile, and it is as good
+                raise KeyRefused(
+                    f"{error}. Name another in receipts.key, as drlactors models keys makes one"
+                ) from error
     return read_key(file)
 
 

@@ -1,10 +1,14 @@
 """A private key is its owner's alone, and what it signed is what was signed."""
 
+import resource
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from drlactors.signing import KeyRefused, fits, make_key, public_key, read_key
+from drlactors.wiring import signers
+from drlactors.wiring.access import settings_of
 
 
 def test_what_was_signed_fits_its_key_and_nothing_else(tmp_path):
@@ -25,6 +29,41 @@ def test_a_private_key_is_for_its_owner_only(tmp_path):
     file.chmod(0o640)
     with pytest.raises(KeyRefused, match="chmod 600"):
         read_key(file)
+
+
+def test_a_key_that_cannot_be_written_whole_is_not_there_at_all(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(KeyRefused, match="File too large"):
+            make_key(tmp_path / "k")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_many_that_make_a_key_at_once_one_does_and_nothing_else_stays(tmp_path):
+    def make(_):
+        try:
+            return make_key(tmp_path / "k")
+        except KeyRefused:
+            return public_key(read_key(tmp_path / "k"))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(make, range(32)))) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["k"]
+
+
+def test_an_instance_whose_key_another_makes_at_the_same_time_signs_with_that_one(tmp_path, monkeypatch):
+    made = []
+
+    def late(file):
+        made.append(make_key(file))
+        return make_key(file)
+
+    monkeypatch.setattr(signers, "make_key", late)
+    signed_with = signers.signer(settings_of((), tmp_path))
+    assert made == [public_key(signed_with)]
 
 
 def test_a_private_key_is_not_made_within_a_repository(tmp_path):
