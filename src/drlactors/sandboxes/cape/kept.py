@@ -13,12 +13,14 @@ from typing import Any
 from drlactors.domain.action import Action
 from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.sandboxes.cape.log import Mark
+from drlactors.sandboxes.errors import BadNote
 
 
 class Kept:
     """Reads what is there, and goes on behind it."""
 
     def __init__(self, path: Path) -> None:
+        """Raises BadNote where a whole line is damaged, and OSError."""
         self.windows: list[Window] = []
         self.marks: dict[int, Mark] = {}  # of the logs, by process
         self.convicted: Action | None = None  # what the policy would have done about it that ends it
@@ -58,7 +60,10 @@ class Kept:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
-                self._take(json.loads(line))
+                try:
+                    self._take(json.loads(line))
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    raise BadNote(path, repr(error)) from error
                 whole_bytes += len(line)
         return whole_bytes
 

@@ -8,6 +8,7 @@ from drlactors.domain.action import Action
 from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.sandboxes.cape.kept import Kept
 from drlactors.sandboxes.cape.log import Mark
+from drlactors.sandboxes.errors import BadNote
 
 SEEN = Telemetry(
     syscall_count=3, syscall_types=("NtWriteFile", "ü"), file_write_count=0, accessed_paths=("C:\\a",),
@@ -71,3 +72,26 @@ def test_a_line_of_a_later_version_is_passed_over(tmp_path: Path, line: bytes) -
     begun(path)
     path.write_bytes(line + path.read_bytes())
     assert len(Kept(path).windows) == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\x00\xff\n",
+        b"[]\n",
+        b"7\n",
+        b'{"window":[1,2]}\n',
+        b'{"window":[0,1,2,{"other":1}],"marks":{}}\n',
+        b'{"window":[0,1,2,[]],"marks":{}}\n',
+        b'{"window":[0,1,2,{}]}\n',
+        b'{"convicted":"x"}\n',
+    ],
+)
+def test_a_damaged_line_is_a_bad_note_and_the_file_stays_as_it_is(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "kept"
+    begun(path)
+    damaged = line + path.read_bytes()
+    path.write_bytes(damaged)
+    with pytest.raises(BadNote, match="kept"):
+        Kept(path)
+    assert path.read_bytes() == damaged

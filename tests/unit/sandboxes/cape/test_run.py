@@ -322,6 +322,16 @@ def test_a_run_that_begins_while_drlactors_is_away_is_followed_when_it_is_back(s
     assert seqs == list(range(len(seqs)))
 
 
+def test_a_run_of_which_what_was_kept_is_damaged_is_told_and_left(scene: Scene) -> None:
+    _, session = scene.start(7)
+    (path,) = waiting(scene.cape.spool)
+    Note.read(path).beside(".windows").write_bytes(b"damaged\n")
+    with scene.following():
+        scene.wait_told(f"{path.name} is left: ")
+    assert scene.plane.of(session) == []
+    assert path.exists()
+
+
 def test_a_log_that_breaks_is_a_loss_in_the_session_and_never_benign(scene: Scene) -> None:
     with scene.following():
         task, session = scene.start(7)
