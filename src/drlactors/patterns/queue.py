@@ -6,13 +6,19 @@ from pathlib import Path
 
 import msgspec
 
+from drlactors.domain.pattern import REVISION
 from drlactors.ports.patterns import Change
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY, position INTEGER NOT NULL, change BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS changes_position ON changes (position);
-CREATE TABLE IF NOT EXISTS reach (one INTEGER PRIMARY KEY CHECK (one = 1), base INTEGER, reached INTEGER);
-INSERT OR IGNORE INTO reach VALUES (1, 0, 0);
+_ANEW = f"""
+BEGIN;
+DROP TABLE IF EXISTS changes;
+DROP TABLE IF EXISTS reach;
+CREATE TABLE changes (number INTEGER PRIMARY KEY, position INTEGER NOT NULL, change BLOB NOT NULL);
+CREATE INDEX changes_position ON changes (position);
+CREATE TABLE reach (one INTEGER PRIMARY KEY CHECK (one = 1), base INTEGER, reached INTEGER);
+INSERT INTO reach VALUES (1, 0, 0);
+PRAGMA user_version = {REVISION};
+COMMIT;
 """
 _FIRST = """
 SELECT change FROM changes WHERE position <= (
@@ -24,7 +30,8 @@ SELECT change FROM changes WHERE position <= (
 class Queue:
     """A file of its own, for one thread of one process. What a call has put there is on disk when it returns.
 
-    Everything in it can be made again from the log: a file that cannot be read is set aside, and the queue begins anew.
+    Everything in it can be made again from the log: a file that cannot be read is set aside, what another revision
+    derived is dropped, and the queue begins anew.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +51,8 @@ class Queue:
         self._file = sqlite3.connect(path, isolation_level=None)
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = FULL")
-        self._file.executescript(_SCHEMA)
+        if self._file.execute("PRAGMA user_version").fetchone() != (REVISION,):  # also of a new file: 0
+            self._file.executescript(_ANEW)
         self.base: int  # up to here the store has everything
         self.reached: int  # up to here the log was looked at
         self._length: int

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drlactors.domain.pattern import REVISION
 from drlactors.patterns.follower import Away, Back, Full, Heard, LogAway, Queued, Stored
 from drlactors.patterns.queue import Queue
 from drlactors.ports.log import Entry, LogUnreachable
@@ -178,6 +179,22 @@ def test_a_queue_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
         work(follower(log, store, queue, ManualClock()))
     assert held(store) == wanted(log)
     assert path.with_suffix(".broken").read_bytes().startswith(b"not a queue")
+
+
+@pytest.mark.parametrize("revision", [0, REVISION + 1])
+def test_what_another_revision_left_in_the_queue_is_derived_anew(tmp_path: Path, revision: int) -> None:
+    path, log, store = tmp_path / "queue", history(6), MemoryPatterns()
+    store.away = True
+    with closing(Queue(path)) as queue:
+        work(follower(log, store, queue, ManualClock()))
+        assert len(queue)
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.execute("UPDATE changes SET change = x'93'")
+        file.execute(f"PRAGMA user_version = {revision}")
+    store.away = False
+    with closing(Queue(path)) as queue:
+        work(follower(log, store, queue, ManualClock()))
+    assert held(store) == wanted(log)
 
 
 def test_a_queue_that_cannot_be_opened_says_so_and_stays_where_it_is(tmp_path: Path) -> None:
