@@ -21,6 +21,8 @@ from drlactors.wiring.patterns import Task, following
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: A stop waits so long for the work in hand; what is cut off is done again by the next process.
 STOP_S = 10.0
+#: Characters that are noted of a line that was not understood.
+SHOWN = 200
 _KINDS: dict[str, type[Heard]] = {kind.__name__: kind for kind in (Stored, Queued, Away, Back, LogAway, Full)}
 _SKIPPED, _ASKED = "skipped", "asked"
 
@@ -87,8 +89,12 @@ class PatternsProcess:
             with process:
                 assert process.stdout is not None
                 for line in process.stdout:
-                    failures = 0
-                    self._hear(*json.loads(line))
+                    try:
+                        self._hear(*json.loads(line))
+                    except (LookupError, RecursionError, TypeError, ValueError):  # it is none of ours: a library's, say
+                        self._observer.note("patterns.not-understood", line=line[:SHOWN])
+                    else:
+                        failures = 0
             if not self._stopping.is_set():
                 wait_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                 failures += 1
@@ -104,6 +110,7 @@ class PatternsProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                errors="replace",
                 start_new_session=True,  # Ctrl-C is for us: we stop it
             )
             assert process.stdin is not None

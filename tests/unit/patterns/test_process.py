@@ -1,0 +1,50 @@
+"""Whatever the process that makes patterns says, it is watched over."""
+
+import sys
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from drlactors.testing.observer import RecordingObserver
+from drlactors.wiring.patterns import Task
+from drlactors.wiring.patterns_process import PatternsProcess
+
+TASK = Task("", "", "", {}, retry_s=1.0, most_waiting=1, follow_s=1.0, connections=1, nice=0)
+SAYS = r"""#!/bin/sh
+printf '%s\n' 'no JSON' '7' '[]' '["asked"]' '["Stored",1]' '[{}]'
+printf '\377\n'
+printf '%s\n' '["LogAway","gone"]'
+exit 3
+"""
+
+
+class Noting(RecordingObserver):
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: SimpleQueue[tuple[str, dict[str, Any]]] = SimpleQueue()
+
+    def note(self, event: str, **fields: Any) -> None:
+        self.noted.put((event, fields))
+
+
+def test_a_line_that_is_not_understood_is_noted_and_the_process_is_started_again_when_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "python"
+    program.write_text(SAYS)
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    observer = Noting()
+    process = PatternsProcess(TASK, observer).start()
+    try:
+        for _ in range(2):
+            lines = ["no JSON", "7", "[]", '["asked"]', '["Stored",1]', "[{}]", "\ufffd"]
+            for line in lines:
+                assert observer.noted.get(timeout=20) == ("patterns.not-understood", {"line": f"{line}\n"})
+            assert observer.noted.get(timeout=20) == ("patterns.log-away", {"why": "gone"})
+            event, fields = observer.noted.get(timeout=20)
+            assert (event, fields["status"]) == ("patterns.process-ended", 3)
+    finally:
+        process.stop()
