@@ -111,8 +111,8 @@ def verify(
     with ExitStack() as stack:
         log = stack.enter_context(reading(config, data_dir))[0] if against_log else None
         for one in file:
-            with one.open("rb") as lines:
-                found = examine(lines, trusted)
+            with one.open("rb") as opened:
+                found = examine(opened, trusted)
             said = list(_compared(found, log)) if log is not None and found.session else []
             faults = [*map(str, found.faults), *said]
             holds = holds and not faults
@@ -145,6 +145,4 @@ def _compared(found: "Examined", log: "EventLog") -> Iterator[str]:
 
 def _told(found: "Examined") -> str:
     ended = "which has ended" if found.over else "which had not ended yet"
-    return (
-        f"{len(found.events)} events of session {found.session}, {ended}, signed by {found.instance} with {found.key}"
-    )
+    return f"{found.events} events of session {found.session}, {ended}, signed by {found.instance} with {found.key}"

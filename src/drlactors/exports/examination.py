@@ -1,16 +1,19 @@
 """Whether a receipt holds, and where it does not: from the file alone, with no log and no network."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from drlactors.exports.receipt import BEGINS, FORMAT, linked, message
 from drlactors.signing import fits
 
 _LINE = re.compile(rb'(\{.*),"link":"([0-9a-f]{64})"(?:,"signature":"([0-9a-f]{128})")?\}\n')
 _KIND = re.compile(rb'"kind":"([a-z0-9.:-]{1,80})"')
+#: No line of a receipt is longer: the largest event, a window full of texts, comes to 0.6 MiB of escaped characters.
+LINE_BYTES = 4 << 20
 #: Links that a line may follow, once something did not hold: those of the last places where a chain could go on.
 _ENDS = 8
 #: What is compared with a log: what is stored there, and nothing that depends on who reads it.
@@ -37,19 +40,19 @@ class Examined:
     session: str = ""  # as the first line says
     instance: str = ""
     key: str = ""  # of whoever signed, as the last line says
-    events: list[dict[str, Any]] = field(default_factory=list)  # their lines, without what the events say
+    events: int = 0
+    over: bool = False  # the session had ended
+    compared: dict[int, tuple[Any, ...]] = field(default_factory=dict)  # by event, what a log has of it too
     faults: list[Fault] = field(default_factory=list)
 
-    @property
-    def over(self) -> bool:
-        """Whether the session had ended."""
-        return any(str(event.get("kind")).startswith(OVER) for event in self.events)
 
-
-def examine(lines: Iterable[bytes], trusted: frozenset[str]) -> Examined:
-    """``lines`` as a binary file gives them, ``trusted`` the public keys of those who may sign (base64 of 32 bytes)."""
+def examine(file: BinaryIO, trusted: frozenset[str]) -> Examined:
+    """``trusted``: the public keys of those who may sign (base64 of 32 bytes). The file may be anybody's."""
     walk = _Walk(trusted)
-    for line in lines:
+    while line := file.readline(LINE_BYTES + 1):
+        if len(line) > LINE_BYTES:
+            walk.give_up(line)
+            break
         walk.take(line)
     return walk.finish()
 
@@ -60,12 +63,12 @@ def compared(found: Examined, log: Iterable[dict[str, Any]]) -> tuple[list[str],
     ``log``: what ``receipt.described`` says of the session's events there.
     """
     faults, behind, last = [], 0, 0
-    told = {event["version"]: event for event in found.events if isinstance(event.get("version"), int)}
+    told = dict(found.compared)
     for last, there in enumerate(log, start=1):
         here = told.pop(there["version"], None)
         if here is None:
             behind += 1
-        elif other := [name for name in _COMPARED if here.get(name) != there[name]]:
+        elif other := [name for name, said in zip(_COMPARED, here, strict=True) if said != _brief(there[name])]:
             faults.append(f"event {last} ({there['kind']}): the log has another {' and '.join(other)}")
     faults += [f"event {version}: the log does not have it" for version in told]
     return faults, behind
@@ -104,6 +107,13 @@ class _Walk:
         else:  # something did not hold: what comes next may follow from either side of it
             self._ends = [*self._ends, *(() if follows else computed), link][-_ENDS:]
 
+    def give_up(self, begin: bytes) -> None:
+        """``begin``: of a line that is too long."""
+        self._line += 1
+        self._closed = True
+        what = f"it is longer than {LINE_BYTES} bytes, as no line of a receipt is: it and what follows was not examined"
+        self._fault(what, begin, event=0)
+
     def finish(self) -> Examined:
         if not self._line:
             self.found.faults.append(Fault(1, 0, "", "the file is empty"))
@@ -124,13 +134,16 @@ class _Walk:
             self._fault("the first line was changed: its link does not hold", raw, event=0)
 
     def _event(self, raw: bytes, body: dict[str, Any], *, follows: bool) -> None:
-        version = body.get("version")
+        version, kind = body.get("version"), body.get("kind")
         if not follows:
             self._fault(self._misfit(version, body.get("session")), raw)
-        self.found.events.append({name: said for name, said in body.items() if name != "event"})
+        self.found.events += 1
+        self.found.over = self.found.over or (isinstance(kind, str) and kind.startswith(OVER))
         if not isinstance(version, int):
             self._next += 1
-        elif follows or version >= self._next:
+            return
+        self.found.compared[version] = tuple(_brief(body.get(name)) for name in _COMPARED)
+        if follows or version >= self._next:
             self._next = version + 1
 
     def _misfit(self, version: Any, session: Any) -> str:
@@ -182,6 +195,13 @@ def _object(text: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _brief(value: Any) -> Any:
+    """What is equal where the values are, and never long; a log has only texts, whole numbers and None in there."""
+    if isinstance(value, str):
+        return hashlib.sha256(value.encode(errors="surrogatepass")).digest()
+    return value if value is None or isinstance(value, int) else ()
 
 
 def _quoted(value: Any) -> str:

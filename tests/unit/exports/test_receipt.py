@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import pickle
 from base64 import b64decode
 from datetime import datetime
+from io import BytesIO
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drlactors.exports.examination import compared, examine
+from drlactors.domain.session import TelemetryRecorded
+from drlactors.domain.telemetry import MAX_CHARACTERS, MAX_ENTRIES
+from drlactors.exports.examination import LINE_BYTES, compared, examine
 from drlactors.exports.receipt import described
 from drlactors.testing.given import started
 from tests.contract.store.given import recorded, session, windows
@@ -223,15 +227,53 @@ def test_a_receipt_is_compared_with_the_log():
 
 def test_a_long_session_is_written_and_examined_quickly():
     """Thousands of events; what is asserted is the work, not the time: no line is looked at twice."""
+
+    class Counting(BytesIO):
+        looked = 0
+
+        def readline(self, size=-1, /):
+            line = super().readline(size)
+            self.looked += bool(line)
+            return line
+
     log = logged(STREAM, rows=((started(),), windows(1_500), (recorded(1_500),)))
-    lines = written(STREAM, log)
-    looked = 0
+    file = Counting(b"".join(written(STREAM, log)))
+    found = examine(file, TRUSTED)
+    assert (found.faults, found.events, file.looked) == ([], 3_002, 3_004)
 
-    def reading():
-        nonlocal looked
-        for line in lines:
-            looked += 1
-            yield line
 
-    found = examine(reading(), TRUSTED)
-    assert (found.faults, len(found.events), looked) == ([], 3_002, 3_004)
+def test_a_line_of_any_length_is_not_read_to_its_end_and_named():
+    class Endless(BytesIO):
+        """Begins as a receipt, and then there is no line break any more."""
+
+        read_bytes = 0
+
+        def readline(self, size=-1, /):
+            if line := super().readline(size):
+                return line
+            assert size >= 0, "memory would never end"
+            self.read_bytes += size
+            return b"7" * size
+
+    file = Endless(b"".join(LINES[:2]))
+    found = examine(file, TRUSTED)
+    assert [(fault.line, fault.what.partition(",")[0]) for fault in found.faults] == [
+        (3, "it is longer than 4194304 bytes")
+    ]
+    assert file.read_bytes == LINE_BYTES + 1
+
+
+def test_of_an_event_nothing_stays_that_is_long():
+    long = json.loads(LINES[1])
+    text = json.dumps(long | {"kind": "k" * 100_000, "other": "o" * 100_000, "causation": ["c" * 100_000]})
+    found = examined([LINES[0], text.replace(": ", ":").replace(", ", ",").encode() + b"\n", *LINES[2:]])
+    assert found.faults[0].line == 2
+    assert len(pickle.dumps(found)) < 20_000
+
+
+def test_the_fullest_window_is_no_line_that_is_too_long():
+    fullest = tuple("\U0001f600" * MAX_CHARACTERS for _ in range(MAX_ENTRIES))
+    window = recorded(0).window
+    seen = window.telemetry._replace(syscall_types=fullest, accessed_paths=fullest, contacted_ips=fullest)
+    full = TelemetryRecorded(window._replace(telemetry=seen))
+    assert examined(written(STREAM, logged(STREAM, rows=((started(),), (full,))))).faults == []
