@@ -85,7 +85,7 @@ def verify(
     Examples
     --------
     drlactors receipts verify receipt-6f0c2b1e-....jsonl
-    drlactors receipts verify receipts/*.jsonl --trust y+RDJFLk5/iOfQcQNpVyOgqRLPIwI6OuyLpDKNI5WOs=
+    drlactors receipts verify receipts/*.jsonl --trust Lw51o4tkOUuHIQZq64MswmZpxeqppVVOH9IgdQ0Tsko=
     drlactors receipts verify receipts/*.jsonl --against-log
 
     Parameters

@@ -1,4 +1,4 @@
 {
-  "key": "y+RDJFLk5/iOfQcQNpVyOgqRLPIwI6OuyLpDKNI5WOs=",
-  "signature": "rET9YZYSEqh79XF6bAo8HNBnSRgaip9AKSJnOYwoCEA40tlWnI1Zvtoidn6Gi7G/2FAL55sZaH6DV8jonsz+BA=="
+  "key": "Lw51o4tkOUuHIQZq64MswmZpxeqppVVOH9IgdQ0Tsko=",
+  "signature": "i3g8KRdkmaMGTwAHgbjIVkfUgncrZf8np4D+tA+NqUXkkOHGFO+jbSjWDCDIsPZ5uPLxdzuGQUn84OHnAh8UBA=="
 }
