@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ SECONDS = 6.0  # of each load
 RATE = 1000  # windows/s at which latency is measured
 #: The messages of a session go one after the other, each when the one before is stored: a single one carries no more.
 RATE_OF_ONE = 100
+#: Less CPU than this in a second is taken for rest, which comes within so many.
+REST, MOST_REST_S = 0.1, 60
 
 
 class Load(NamedTuple):
@@ -156,11 +159,23 @@ def load(on: Running, one: Load, rate: float = 0, seconds: float = SECONDS) -> d
     """What load.py says, and ``cpu_s`` by process."""
     given = (on.url, one.sessions, one.batch, rate, seconds, one.in_flight)
     command = [sys.executable, str(HERE / "load.py"), *map(str, given)]
-    before = on.cpu_s()
+    before = at_rest(on)
     told = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
     after = on.cpu_s()
     answer: dict[str, Any] = json.loads(told.stdout)
     return answer | {"cpu_s": {"load": answer["cpu_s"], **{part: after[part] - before[part] for part in after}}}
+
+
+def at_rest(on: Running) -> dict[str, float]:
+    """``cpu_s``, once hardly anything works: a start, and patterns of the sessions before, are no part of a load."""
+    before = on.cpu_s()
+    for _ in range(MOST_REST_S):
+        time.sleep(1.0)
+        after = on.cpu_s()
+        if sum(after.values()) - sum(before.values()) < REST:
+            return after
+        before = after
+    raise RuntimeError(f"it still works after {MOST_REST_S} s without a load")
 
 
 def environment() -> dict[str, str]:
