@@ -111,4 +111,6 @@ class LeftOut:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A test that speaks gRPC starts servers as another user, for which Python forks: gRPC's handlers end such a child.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     config.pluginmanager.register(LeftOut())

@@ -10,6 +10,7 @@ import select
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from drlactors.domain.ids import SessionId
@@ -86,7 +87,7 @@ class PatternsProcess:
     def _run(self) -> None:
         failures = 0
         while process := self._begin():
-            with process:
+            with suppress(BrokenPipeError), process:  # it may have ended without reading its task
                 assert process.stdout is not None
                 for line in process.stdout:
                     try:

@@ -19,7 +19,8 @@ def the(name: str, **options: object) -> Artifact:
 
 def test_a_recorded_session_holds_what_the_program_did_and_nothing_of_this_machine() -> None:
     with Service() as service:
-        session = run_once(the("ransomware/replace", pause_s=0.0, seconds=5), stage=1, port=service.port, at=NOW)
+        # Slow enough for several windows: the paths of a single one are cut off.
+        session = run_once(the("ransomware/replace", pause_s=0.02, seconds=9), stage=1, port=service.port, at=NOW)
     assert (session.malicious, session.stage, session.recorded.status) == (True, 1, 0)
     assert sum(window.telemetry.file_delete_count or 0 for window in session.windows) >= 40
     paths = {path for window in session.windows for path in window.telemetry.accessed_paths}
