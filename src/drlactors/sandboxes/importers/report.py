@@ -5,12 +5,15 @@ the calls of one process: what comes first was called first. ``building.Builder`
 """
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from enum import IntFlag
 from typing import NamedTuple
 
 from drlactors.domain.session import Outcome
 from drlactors.domain.telemetry import Telemetry
 from drlactors.sandboxes.importers.source import Source
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Deed(IntFlag):
@@ -103,3 +106,10 @@ class Format(NamedTuple):
     detects: Callable[[bytes, str], bool]
     #: Raises ``Unreadable`` with the place.
     read: Callable[[Source], Iterator[Item]]
+
+
+def since_1970_us(text: str) -> int:
+    """Microseconds since 1970 of an ISO 8601 time; one without a zone is taken for UTC. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -13,12 +13,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from drlactors.domain.telemetry import MAX_COUNT, MAX_ENTRIES, Telemetry
 from drlactors.sandboxes.importers.fold import cleaned
-from drlactors.sandboxes.importers.report import About, Format, Item, Part, Passed, Seen
+from drlactors.sandboxes.importers.report import About, Format, Item, Part, Passed, Seen, since_1970_us
 from drlactors.sandboxes.importers.source import Source, Unreadable
 
 #: All of them are kept until all is read: they need not be in order.
@@ -32,7 +31,6 @@ _BEGINS = re.compile(
 )
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = tuple(name for name, kind in Telemetry.__annotations__.items() if kind == int | None)
 _AMOUNTS = tuple(name for name, kind in Telemetry.__annotations__.items() if kind == float | None)
 _FLAGS = tuple(name for name, kind in Telemetry.__annotations__.items() if kind == bool | None)
@@ -148,11 +146,9 @@ def _time(given: object, place: str) -> int:
     """Microseconds since 1970."""
     if isinstance(given, str):
         try:
-            at = datetime.fromisoformat(given)
+            return since_1970_us(given)
         except ValueError as error:
             raise Unreadable(place, str(error)) from error
-        since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
-        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     if isinstance(given, int | float) and not isinstance(given, bool):
         for a_second in (1, 10**3, 10**6, 10**9):
             if 10**8 * a_second <= given < 10**11 * a_second:

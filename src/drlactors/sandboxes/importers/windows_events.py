@@ -21,11 +21,10 @@ cleared (1102, 104) is said by its first events: it was cleared before the recor
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from drlactors.sandboxes.importers.json_lines import Fields, objects
-from drlactors.sandboxes.importers.report import About, Call, Deed, Format, Item, Passed, Process
+from drlactors.sandboxes.importers.report import About, Call, Deed, Format, Item, Passed, Process, since_1970_us
 from drlactors.sandboxes.importers.source import Source
 
 AGAIN_US = 5_000_000
@@ -276,12 +275,9 @@ def _time(event: Fields) -> int | None:
     if not text:
         return None
     try:
-        at = datetime.fromisoformat(text)
+        return since_1970_us(text)
     except ValueError as error:
         raise event.fault(name, str(error)) from error
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    since = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _file(path: str) -> str:
