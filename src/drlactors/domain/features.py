@@ -14,6 +14,7 @@ from math import nan
 import numpy as np
 import numpy.typing as npt
 
+from drlactors.domain.calls import KINDS, varieties
 from drlactors.domain.session import State
 from drlactors.domain.telemetry import Window
 
@@ -62,6 +63,7 @@ COLUMNS = (
     "most_children",
     "most_cpu",
     "most_memory_bytes",
+    *(f"{kind}_calls" for kind in KINDS),
 )
 
 #: System calls that change another process, run code from memory, or ask for more rights.
@@ -127,7 +129,8 @@ def row(state: State, window: Window) -> Row:
         progress.connections,
         state.response.isolation,
         progress.syscalls / max(progress.windows, 1),
-        *past,
+        *past[:-1],
+        *varieties(past.calls),
     )
 
 
@@ -216,7 +219,7 @@ PAST_FEATURES: dict[str, Formula] = {
     "most_child_processes": Formula(("most_children",), full=1_000, log=True),
     "most_cpu_usage": Formula(("most_cpu",), full=2),
     "most_memory": Formula(("most_memory_bytes",), full=8e9, log=True),
-}
+} | {f"{kind}_call_variety": Formula((f"{kind}_calls",), full=32) for kind in KINDS}
 FEATURES |= PAST_FEATURES
 
 #: What the Linux sandbox can see: all but the registry.

@@ -2,11 +2,15 @@
 
 from typing import NamedTuple
 
+from drlactors.domain.calls import NONE_MADE, Made, together
 from drlactors.domain.telemetry import Window
 
 
 class Past(NamedTuple):
-    """What the windows so far come to: sums, and the most that one of them showed. What was not seen counts for 0."""
+    """What the windows so far come to: sums, the most that one of them showed, and which system calls were made.
+
+    What was not seen counts for 0.
+    """
 
     reads: int = 0
     sent_bytes: int = 0
@@ -20,6 +24,7 @@ class Past(NamedTuple):
     most_children: int = 0
     most_cpu: float = 0.0
     most_memory_bytes: float = 0.0
+    calls: Made = NONE_MADE
 
 
 class Progress(NamedTuple):
@@ -64,5 +69,6 @@ class Progress(NamedTuple):
                 children if children > past.most_children else past.most_children,
                 cpu if cpu > past.most_cpu else past.most_cpu,
                 memory if memory > past.most_memory_bytes else past.most_memory_bytes,
+                together(past.calls, seen.syscall_types),
             ),
         )
