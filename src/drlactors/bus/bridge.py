@@ -21,18 +21,19 @@ class Bridge(Generic[T]):
         self._items: deque[T] = deque()
         self._armed = False
 
-    def put(self, item: T) -> bool:
-        """False when the loop has ended: nobody will take it."""
+    def put(self, item: T, *, wake: bool = True) -> bool:
+        """False when the loop has ended: nobody will take it. Without ``wake`` it waits for the next ``drain``."""
         self._items.append(item)
-        if not self._armed:
+        if wake and not self._armed:
             self._armed = True
             try:
-                self._loop.call_soon_threadsafe(self._drain)
+                self._loop.call_soon_threadsafe(self.drain)
             except RuntimeError:  # the loop is closed
                 return False
         return True
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Take what waits. Called in the loop."""
         self._armed = False  # before looking: what comes after the look arms again
         items = self._items
         taken = []

@@ -37,11 +37,18 @@ class DirectClient(Client):
             await subscription.unsubscribe()
 
     async def send(self, frames: Iterable[bytes]) -> None:
-        """Write frames as one. Raises nats-py's ConnectionClosedError; waits while 2 MB are unwritten."""
-        if not self.is_connected:
+        """Write frames as one, behind what waits to be written; waits while the socket takes nothing.
+
+        Raises nats-py's ConnectionClosedError. Handing them to its flusher takes a future and another turn of the loop.
+        """
+        if not self.is_connected or self._transport is None:
             raise nats.errors.ConnectionClosedError
-        await self._send_command(b"".join(frames))
-        await self._flush_pending()
+        pending, self._pending, self._pending_data_size = self._pending, [], 0
+        self._transport.write(b"".join([*pending, *frames]))
+        try:
+            await self._transport.drain()  # type: ignore[no-untyped-call]  # nats-py leaves it without types
+        except OSError as error:  # the reading sees the same and ends this client
+            raise nats.errors.ConnectionClosedError from error
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         handler = self._handlers.get(sid)

@@ -81,8 +81,8 @@ class Pull:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def replenish(self, messages: int) -> None:
-        """From any thread."""
-        self._returns.put(messages)
+        """From any thread. While a request stands, the loop looks when the next messages come: no commit wakes it."""
+        self._returns.put(messages, wake=not self.credit.requested)
 
     async def begin(self, client: DirectClient) -> None:
         """Raises StreamReplaced, and whatever keeps the server from answering."""
@@ -150,6 +150,10 @@ class Pull:
             with contextlib.suppress(nats.errors.Error):
                 await self._client.ignore(subscription)
 
+    def _request_soon(self) -> None:
+        if self.credit.to_request():  # seldom: a task for nothing costs 10 us
+            self._start(self._request())
+
     async def _request(self) -> None:
         batch = self.credit.to_request()
         if not batch or not self._expected or self._client is None or not self._may_bury():
@@ -214,7 +218,8 @@ class Pull:
     def _turn(self) -> None:
         self._armed = False
         self._flush()
-        self._start(self._request())
+        self._returns.drain()
+        self._request_soon()
 
     def _flush(self) -> None:
         """Hand over what came together, as one list; when the reader fails, the list is delivered again."""
@@ -234,7 +239,7 @@ class Pull:
 
     def _take_back(self, returned: list[int]) -> None:
         self.credit.given_back(sum(returned))
-        self._start(self._request())
+        self._request_soon()
 
     def _doubt(self, reason: str) -> None:
         if self._expected and self._client is not None:
@@ -267,6 +272,7 @@ class Pull:
                 self._heard_s = now_s  # this thread was held up: heartbeats may wait to be read
             if self.credit.requested and now_s - self._heard_s > SILENCE_S:
                 self._doubt(f"no heartbeat for {now_s - self._heard_s:.1f} s")
+            self._returns.drain()
             await self._request()  # dead letters may have found room
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

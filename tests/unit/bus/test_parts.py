@@ -129,6 +129,22 @@ def test_everything_crosses_the_bridge_once_and_in_order(loop: asyncio.AbstractE
         assert [n for thread, n in taken if thread == thread_number] == list(range(20_000))
 
 
+def test_what_need_not_wake_the_loop_waits_for_what_does_and_keeps_its_place() -> None:
+    loop = asyncio.new_event_loop()
+    taken: list[list[int]] = []
+    bridge: Bridge[int] = Bridge(loop, taken.append)
+    bridge.put(1, wake=False)
+    loop.run_until_complete(asyncio.sleep(0))
+    assert not taken
+    bridge.put(2)
+    bridge.put(3, wake=False)
+    loop.run_until_complete(asyncio.sleep(0))
+    bridge.put(4, wake=False)
+    bridge.drain()
+    loop.close()
+    assert taken == [[1, 2, 3], [4]]
+
+
 def test_a_bridge_to_a_loop_that_ended_takes_nothing() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
