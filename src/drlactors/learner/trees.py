@@ -21,7 +21,7 @@ Truths = npt.NDArray[np.bool_]
 #: No state is more certain than this: shares of pure leaves are 0 and 1.
 MOST_CERTAIN = 0.998
 FOREST_TREES = 60
-FOREST_LEAF = 5  # windows, at the least
+FOREST_LEAF = 2  # windows, at the least
 FOREST_TRIES = 0.35  # of all features, in each split
 BOOSTING_LEAF = 60  # windows, at the least
 
@@ -35,14 +35,15 @@ class Score(Protocol):
 class Forest:
     """Extremely randomised trees (Geurts, Ernst, and Wehenkel 2006).
 
-    A window counts the less, the later it comes: what has to be told apart early is rare among all windows.
+    A window counts the less, the later it comes, by the square of its time: what has to be told apart early is rare
+    among all windows.
     """
 
     def __init__(self, learned: Traces, seed: int) -> None:
         """Raises ValueError where only one class is learned from."""
         self.trees = ExtraTreesClassifier(
             FOREST_TREES, min_samples_leaf=FOREST_LEAF, max_features=FOREST_TRIES, random_state=seed
-        ).fit(learned.vectors(), _truths(learned), sample_weight=1 / (1 + learned.seconds[learned.there]))
+        ).fit(learned.vectors(), _truths(learned), sample_weight=(1 + learned.seconds[learned.there]) ** -2.0)
 
     def probability(self, vectors: Vectors) -> Floats:
         """(windows,): of being malicious."""
