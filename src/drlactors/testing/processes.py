@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +86,7 @@ class ServerProcess:
         log_path: Path,
         ending: signal.Signals,
         account: Account | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.log_path = log_path
         self._name = Path(command[0]).name
@@ -104,7 +105,7 @@ class ServerProcess:
                 self._process = subprocess.Popen(
                     command,
                     cwd=directory,
-                    env=environment(),
+                    env=environment() | dict(variables or {}),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

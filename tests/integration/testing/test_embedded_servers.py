@@ -234,6 +234,11 @@ def test_nats_wants_the_token_and_takes_messages_of_several_mb(own_nats: Embedde
         assert json.load(answer)["config"]["sync_interval"] == 1_000_000_000
 
 
+def test_nats_leaves_half_of_the_cores_to_those_it_serves(own_nats: EmbeddedNats):
+    with urllib.request.urlopen(f"{own_nats.monitoring_url}/varz") as answer:
+        assert json.load(answer)["gomaxprocs"] == max(1, (os.cpu_count() or 2) // 2)
+
+
 def test_nats_without_authentication_needs_no_token(tmp_path: Path):
     with EmbeddedNats(tmp_path, authenticate=False) as server:
         assert publish(f"nats://127.0.0.1:{server.port}", create=True) == 1
