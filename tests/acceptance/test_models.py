@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from drlactors.actors.registrar import Registrar
 from drlactors.config.share import share
@@ -25,7 +26,7 @@ from drlactors.testing.servers import EmbeddedNats
 from drlactors.wiring import SystemClock, sandbox_link
 from tests.acceptance.harness import Crowd, SystemProcess, audit, resident_mb, wait_for
 from tests.acceptance.test_replay import model_id
-from tests.unit.inference.models import signed, sound, trusted
+from tests.unit.inference.models import KEY, signed, sound, trusted
 
 SESSIONS = 6
 RELOADS, WARM_UP = 100, 30
@@ -172,6 +173,42 @@ def test_a_model_lives_from_candidate_to_roll_back_while_windows_are_answered(
     found = [json.loads(line) for line in against.stdout.splitlines()]
     assert {one["session"] for one in found} == {str(one.id) for one in load.crowd.sessions}
     assert {one["truth"] for one in found} == {"benign"}, "as the crowd reported"
+
+
+def test_trees_and_a_boundary_in_time_are_trained_shadow_serve_and_are_replayed_as_networks_are(
+    system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str, tmp_path: Path
+) -> None:
+    """What `drlactors train --method stopping` makes goes the whole way of a model."""
+    key, out = tmp_path / "tests.key", tmp_path / "trained"
+    key.touch(mode=0o600)
+    key.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    train = [sys.executable, "-m", "drlactors", "train", "--method", "stopping", "--out", str(out), "--key", str(key)]
+    trained = ended(train)
+    assert trained.returncode == 0, trained.stderr
+    sha256 = model_id(out / "model.onnx")
+    load = Load(host)
+    load.play()
+    done(system, "add", str(out / "model.onnx"), "--data", "262 sessions of recordings")
+
+    def shadowed() -> list[Shadowed]:
+        load.play(1)
+        return [event for event in events(log, Category.MODEL) if isinstance(event, Shadowed)]
+
+    wait_for(shadowed, 30, "the candidate ranks beside the model in charge")
+    done(system, "promote", sha256[:12], "--reason", "a test", "--author", "ann")
+    wait_for(lambda: activated(log)[-1] == sha256, 10, "the running system takes it in")
+    load.play()
+    assert policies(log)[-1] == sha256
+    assert "promoted" in done(system, "compare", sha256, "1")
+    assert "in charge" in done(system, "show", "1")
+    load.finish(system, database)
+    assert set(policies(log)) == {OLD, sha256}, "the rules answered in between"
+    replay = [sys.executable, "-m", "drlactors", "replay", "--config", str(system.config)]
+    verified = ended([*replay, "--verify"])
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    against = ended([*replay, "--against", "1", "--json"])
+    assert against.returncode == 0, against.stderr
+    assert len(against.stdout.splitlines()) == SESSIONS
 
 
 @pytest.mark.parametrize(

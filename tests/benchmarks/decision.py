@@ -21,7 +21,14 @@ from drlactors.domain.progress import Progress
 from drlactors.domain.session import Artifact, Started, State
 from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.inference import RulePolicy, Serving, load_model
+from drlactors.learner.evaluation import evaluate
+from drlactors.learner.export import export
+from drlactors.learner.stopping import Boundary, Evidence, StoppingPolicy
+from drlactors.learner.traces import traces
+from drlactors.learner.transitions import Sample
+from drlactors.sandboxes.recording import recordings
 from tests.unit.inference.models import UNSIGNED, sound
+from tests.unit.learner.samples import TASK
 
 ROUNDS = 5  # what is compared runs in alternation
 BATCHES = (1, 8, 16, 64, 256, 1024)
@@ -29,6 +36,7 @@ CALLS = 2000  # a round, of each
 SWAPS = 100
 BARE = "bare onnxruntime"
 
+Products = Callable[[Vectors], Vectors]
 Layers = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 
 SCHEMA = FeatureSchema()
@@ -79,13 +87,35 @@ def run() -> list[dict[str, object]]:
         figures: list[Figure] = []
         for hidden in ((64, 64), (256, 256)):
             path = sound(Path(folder), hidden, seed=hidden[0])
-            figures += _latencies(path, hidden) + _throughput(path, hidden)
-        figures += _swaps(Path(folder))
+            layers = partial(_products, _layers(hidden))
+            figures += _latencies(path, _size(hidden), layers) + _throughput(path, _size(hidden), layers)
+        path = _trees(Path(folder))
+        figures += _latencies(path, "trees", None) + _throughput(path, "trees", None)
+        figures += _swaps(Path(folder), "networks", "m64.onnx", "m256.onnx")
+        figures += _swaps(Path(folder), "trees and a network", path.name, "m64.onnx")
     return [figure._asdict() for figure in figures]
 
 
-def _latencies(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
-    policy, rules, bare, layers = load_model(path, SCHEMA, UNSIGNED), RulePolicy(SCHEMA), _bare(path), _layers(hidden)
+def _trees(folder: Path) -> Path:
+    """Learned from all recordings: forest and boosting are as large as training makes them."""
+    samples = [Sample(one.windows, one.malicious, one.artifact_sha256) for one in recordings() if one.windows]
+    made = StoppingPolicy(Evidence.of(traces(samples, TASK), 0), SCHEMA, Boundary(1.0, 10.0, 1.0), isolate=0.0)
+    file = folder / "trees.onnx"
+    export(
+        made,
+        SCHEMA,
+        evaluate(made.rank, samples[:10], TASK),
+        version=1,
+        date="2026-11-30T00:00:00+00:00",
+        episodes=len(samples),
+        loss=0.0,
+        hyperparameters={},
+    ).write(file)
+    return file
+
+
+def _latencies(path: Path, name: str, products: Products | None) -> list[Figure]:
+    policy, rules, bare = load_model(path, SCHEMA, UNSIGNED), RulePolicy(SCHEMA), _bare(path)
     serving = Serving(policy, rules, deadline_s=1.0, max_late=3, bench_s=30.0, clock=SystemClock())
     one = SCHEMA.vectors([row(STATE, WINDOW)])
 
@@ -94,7 +124,7 @@ def _latencies(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
         best(serving.rank(vectors, 0.0).values[0].tolist(), permitted(STATE))
 
     spent_us = [_spent_us(decision) for _ in range(CALLS * ROUNDS)]
-    spent = f"{_size(hidden)}: decision, one window, CPU time, p99"  # on a machine that others use too, the truer one
+    spent = f"{name}: decision, one window, CPU time, p99"  # on a machine that others use too, the truer one
     took_us = _alternate(
         {
             "decision (row, vectors, rank, select)": decision,
@@ -103,19 +133,19 @@ def _latencies(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
             "rationale": lambda: policy.because(one, Action.ISOLATE),
             "rules": lambda: rules.rank(one),
             BARE: lambda: bare.run(None, {"state": one}),
-            "bare numpy": lambda: _products(layers, one),
+            **({"bare numpy": lambda: products(one)} if products else {}),
         },
         CALLS,
     )
     return [Figure(spent, float(np.percentile(spent_us, 99)), "us", "")] + [
-        Figure(f"{_size(hidden)}: {name}, one window, p{part}", float(np.percentile(times, part)), "us", BARE)
-        for name, times in took_us.items()
+        Figure(f"{name}: {part_of}, one window, p{part}", float(np.percentile(times, part)), "us", BARE)
+        for part_of, times in took_us.items()
         for part in (50, 99)
     ]
 
 
-def _throughput(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
-    policy, bare, layers = load_model(path, SCHEMA, UNSIGNED), _bare(path), _layers(hidden)
+def _throughput(path: Path, name: str, products: Products | None) -> list[Figure]:
+    policy, bare = load_model(path, SCHEMA, UNSIGNED), _bare(path)
     found = []
     for rows in BATCHES:
         vectors = np.random.default_rng(rows).random((rows, len(SCHEMA.names)), dtype=np.float32)
@@ -123,39 +153,47 @@ def _throughput(path: Path, hidden: tuple[int, ...]) -> list[Figure]:
             {
                 "rank": partial(policy.rank, vectors),
                 BARE: partial(bare.run, None, {"state": vectors}),
-                "bare numpy": partial(_products, layers, vectors),
+                **({"bare numpy": partial(products, vectors)} if products else {}),
             },
             max(20, CALLS // rows),
         )
         found += [
-            Figure(f"{_size(hidden)}: {name}, {rows} at once", rows / float(np.median(times)) * 1e6, "rows/s", BARE)
-            for name, times in took_us.items()
+            Figure(f"{name}: {part_of}, {rows} at once", rows / float(np.median(times)) * 1e6, "rows/s", BARE)
+            for part_of, times in took_us.items()
         ]
     return found
 
 
-def _swaps(folder: Path) -> list[Figure]:
-    """Two models in turn, verified anew each time, as a hot reload does it."""
-    paths = [folder / "m64.onnx", folder / "m256.onnx"]
+def _swaps(folder: Path, name: str, *files: str) -> list[Figure]:
+    """Models in turn, verified anew each time, as a hot reload does it."""
+    paths = [folder / file for file in files]
     rules = RulePolicy(SCHEMA)
     serving = Serving(None, rules, deadline_s=1.0, max_late=3, bench_s=30.0, clock=SystemClock())
     one = SCHEMA.vectors([row(STATE, WINDOW)])
 
     def swap(number: int) -> None:
-        serving.swap(load_model(paths[number % 2], SCHEMA, UNSIGNED))
+        serving.swap(load_model(paths[number % len(paths)], SCHEMA, UNSIGNED))
         serving.rank(one, 0.0)
 
     for number in range(10):  # what the allocator takes once is no leak
         swap(number)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     took_us = [_timed_us(partial(swap, number)) for number in range(SWAPS)]
+    unit = 1024 if sys.platform != "darwin" else 1 << 20
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     bare_us = _alternate({BARE: lambda: _bare(paths[0])}, SWAPS // ROUNDS)[BARE]
     return [
-        Figure("verified load, probe and swap, p50", float(np.percentile(took_us, 50)) / 1000, "ms", "bare load"),
-        Figure("verified load, probe and swap, p99", float(np.percentile(took_us, 99)) / 1000, "ms", "bare load"),
-        Figure("bare load, p50", float(np.percentile(bare_us, 50)) / 1000, "ms", ""),
-        Figure(f"memory gained over {SWAPS} swaps", grown / (1024 if sys.platform != "darwin" else 1 << 20), "MiB", ""),
+        *(
+            Figure(f"{name}: verified load, probe and swap, p{part}", value / 1000, "ms", "bare load")
+            for part, value in zip((50, 99), np.percentile(took_us, (50, 99)).tolist(), strict=True)
+        ),
+        Figure(f"{name}: bare load of {files[0]}, p50", float(np.percentile(bare_us, 50)) / 1000, "ms", ""),
+        Figure(
+            f"{name}: memory gained over {SWAPS} swaps",
+            grown / unit,
+            "MiB",
+            "",
+        ),
     ]
 
 

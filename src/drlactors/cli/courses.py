@@ -32,7 +32,7 @@ def of_set(name: str, data: Path | None, task: "Task") -> Source:
     return Source(
         f"{len(found.samples)} sessions of {name}",
         max(dates, default=""),
-        "fitted-q",
+        "fitted-q" if name == "recordings" else "stopping",
         lambda seed: of_samples(corpus(name, data, seed=seed).samples, task, seed),
     )
 

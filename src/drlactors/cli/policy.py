@@ -33,7 +33,11 @@ def show(path: Path) -> None:
     print(f"learned from {known.episodes} sessions, tested on {known.held_out}: accuracy {known.accuracy:.3f}")
     print(f"false positives {known.false_positive_rate:.3f}, false negatives {known.false_negative_rate:.3f}")
     print(f"malicious sessions stopped after {known.mean_decision_s:.2f} s, reward {known.final_reward:.3f} a session")
-    print(f"{known.input_dimension} features ({known.feature_schema}), layers {known.layers}")
+    print(f"{known.input_dimension} features ({known.feature_schema}), {_kind(known.layers)}")
     for name, value in sorted(known.hyperparameters.items()):
         print(f"  {name} = {value}")
     print(f"its values depend on: {fingerprint()}")
+
+
+def _kind(layers: tuple[int, ...]) -> str:
+    return f"a network with layers of {', '.join(map(str, layers))}" if layers else "no hidden layers"

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from drlactors.cli.courses import Source
     from drlactors.learner.course import Course
     from drlactors.learner.evaluation import Evaluation
-    from drlactors.learner.fitted_q import FittedQ
-    from drlactors.learner.methods import Method
+    from drlactors.learner.methods import How
     from drlactors.learner.offline import Heard, Trained
     from drlactors.learner.transitions import Task
 
@@ -65,11 +64,14 @@ def train(
     log
         Learn from the log of a system instead (with its archive, where there is one).
     method
-        fitted-q, bcq, cql or dqn (the specification's); without it, fitted-q, and bcq for a log or an archive.
+        Networks: fitted-q, bcq, cql or dqn (the specification's). Or stopping: trees and a boundary in time, which
+        stops the share of benign sessions that is configured as gate.false_positive_rate, as far as can be chosen; it
+        needs whole sessions, so not for a log or an archive. Without it what measured best: fitted-q for recordings,
+        stopping for the public sets, bcq for a log or an archive.
     updates
-        How many; without it, what the method takes.
+        How many of a network's; without it, what the method takes.
     seed
-        What the network starts from, and which artifacts are held out.
+        What training starts from, and which artifacts are held out.
     seeds
         So many trainings, each with the next seed, for the bands of the figures; the first one makes the model.
     version
@@ -96,10 +98,11 @@ def train(
     from drlactors.wiring.learning import task_of
 
     console = Console()
-    task = task_of(settings_of(config, data_dir))
+    settings = settings_of(config, data_dir)
+    task = task_of(settings)
     with _source(task, set_, data, archive, log, config, data_dir) as source:
         name = method or source.method
-        how = lasting(name, updates)
+        how = lasting(name, updates, settings.gate.false_positive_rate)
         console.print(f"Learning from {source.words} by {name}", soft_wrap=True)
         trained, sides = _train(console, source, task, how, out, range(seed, seed + seeds))
     made = export(
@@ -149,7 +152,7 @@ def _source(
 
 
 def _train(
-    console: "Console", source: "Source", task: "Task", how: "Method | FittedQ", out: Path, seeds: range
+    console: "Console", source: "Source", task: "Task", how: "How", out: Path, seeds: range
 ) -> "tuple[list[Trained], list[Course]]":
     """One training for each seed, each with a bar of its own."""
     from drlactors.learner.offline import Run
@@ -157,28 +160,31 @@ def _train(
     trained, sides = [], []
     for seed in seeds:
         course = source.course(seed)
-        with _bar(console, how.length, seed) as heard:
+        with _bar(console, how, seed) as heard:
             trained.append(Run(task, how, seed, out / f"seed-{seed}").train(course, heard))
         sides.append(course)
     return trained, sides
 
 
 @contextmanager
-def _bar(console: "Console", updates: int, seed: int) -> "Iterator[Heard]":
+def _bar(console: "Console", how: "How", seed: int) -> "Iterator[Heard]":
     """Shows how far it is, with the newest loss, reward of held-out sessions, and epsilon; tells what goes wrong."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from drlactors.learner.agent import best_device
+    from drlactors.learner.fitted_stopping import Stopping
     from drlactors.learner.occurrences import CheckpointWritten, Occurrence
     from drlactors.learner.offline import Point
     from drlactors.learner.reproducibility import fingerprint
+    from drlactors.learner.trees import fingerprint as fingerprint_of_trees
     from drlactors.ports.learning import Step
 
-    console.print(f"seed {seed}, {fingerprint(best_device())}", soft_wrap=True)
+    made_by = fingerprint_of_trees() if isinstance(how, Stopping) else fingerprint(best_device())
+    console.print(f"seed {seed}, {made_by}", soft_wrap=True)
     shown = TextColumn("loss {task.fields[loss]}  reward {task.fields[reward]}  epsilon {task.fields[epsilon]}")
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), shown, TimeRemainingColumn()
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(f"seed {seed}", total=updates, loss="-", reward="-", epsilon="-")
+        task = progress.add_task(f"seed {seed}", total=how.length, loss="-", reward="-", epsilon="-")
 
         def heard(what: Occurrence | Step | Point) -> None:
             match what:

@@ -1,9 +1,10 @@
 """From how far a policy leaned to the chance that it was right to: calibrated on what samples turned out to be.
 
-A policy's values are not chances: a model's are rewards, the rules' a scale of their own, and the highest of them says
-nothing of how often its owner is wrong. What it leaned to is worth what became of the sessions in which it leaned as
-far: they are counted, policy by policy, in bins, and bins are pooled until a stronger leaning never means a lower
-chance (pool adjacent violators: Ayer et al., 1955; for classifiers: Zadrozny and Elkan, 2002).
+A policy's values are not chances: a network's are rewards, those of trees log-odds, the rules' a scale of their own,
+and the highest of them says nothing of how often its owner is wrong. What it leaned to is worth what became of the
+sessions in which it leaned as far: they are counted, policy by policy, in bins, and bins are pooled until a stronger
+leaning never means a lower chance (pool adjacent violators: Ayer et al., 1955; for classifiers: Zadrozny and Elkan,
+2002).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

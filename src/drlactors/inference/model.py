@@ -17,11 +17,11 @@ from drlactors.inference import onnx_file, signature
 from drlactors.inference.signature import SignatureRefused, Trust
 from drlactors.ports.policy import PolicyError
 
-#: Opsets whose Gemm and Relu mean what they meant when this was written.
-OPSETS = range(13, 24)
+#: Opsets whose operators mean what they meant when this was written. Of the second domain a model may have trees.
+OPSETS = {"": range(13, 24), onnx_file.TREES_DOMAIN: range(5, 6)}
 #: Another instruction set changes the last bits of a value; this is a thousand times that, and far below a choice.
 PROBE_TOLERANCE = 1e-3
-#: A model of ours has 30 kB; ten million weights of float32 are 40 MB.
+#: A network of ours has 30 kB, trees have up to 5 MB; ten million weights of float32 are 40 MB.
 MAX_BYTES = 64 << 20
 
 #: Everything that ONNX Runtime raises: its exceptions have no common root below Exception.
@@ -125,8 +125,9 @@ def _inspect(file: Path, content: bytes) -> None:
         raise PolicyError(f"{file}: not an ONNX file: {error}") from error
     if facts.refused:
         raise PolicyError(f"{file}: contains {', '.join(facts.refused)}")
-    if list(facts.opsets) != [""] or facts.opsets[""] not in OPSETS:
-        raise PolicyError(f"{file}: opsets {facts.opsets}, allowed is ONNX {OPSETS[0]} to {OPSETS[-1]} alone")
+    if "" not in facts.opsets or any(version not in OPSETS.get(domain, ()) for domain, version in facts.opsets.items()):
+        allowed = ", ".join(f"{domain or 'ONNX'} {known[0]} to {known[-1]}" for domain, known in OPSETS.items())
+        raise PolicyError(f"{file}: opsets {facts.opsets}, allowed is {allowed}")
 
 
 def _session(file: Path, content: bytes) -> ort.InferenceSession:

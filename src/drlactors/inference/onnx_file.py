@@ -4,15 +4,23 @@ ONNX Runtime loads weights from other files when a model says so, and a checksum
 does not tell the opset either. The wire format of protobuf is simple enough to look; numbers are those of onnx.proto3.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 _MODEL_GRAPH, _MODEL_OPSET, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 8, 20, 25
 _OPSET_DOMAIN, _OPSET_VERSION = 1, 2
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
-_NODE_ATTRIBUTE = 5
+_NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
+
+#: The one operator that is not ONNX's own, and its domain.
+TREES_DOMAIN, TREES = "ai.onnx.ml", b"TreeEnsemble"
+
+#: Whole numbers of an attribute, field 8, one by one. Nothing is refused for them, and trees have a million: read in
+#: Python they would keep the interpreter for seconds.
+_NUMBERS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}+[\x00-\x7f])++")
 
 Field = tuple[int, int | bytes]  # number, value
 
@@ -44,9 +52,16 @@ def _refused(graph: bytes) -> Iterator[str]:
         elif number == _GRAPH_SPARSE:
             yield "sparse weights"
         elif number == _GRAPH_NODE:
-            for part, attribute in _fields(_bytes(value)):
-                if part == _NODE_ATTRIBUTE:
-                    yield from _refused_attribute(_bytes(attribute))
+            yield from _refused_node(list(_fields(_bytes(value))))
+
+
+def _refused_node(node: list[Field]) -> Iterator[str]:
+    named = {number: _bytes(value) for number, value in node if number in (_NODE_OPERATOR, _NODE_DOMAIN)}
+    if named.get(_NODE_DOMAIN) and named.get(_NODE_OPERATOR) != TREES:
+        yield f"the operator {named.get(_NODE_OPERATOR, b'').decode(errors='replace')}"
+    for number, attribute in node:
+        if number == _NODE_ATTRIBUTE:
+            yield from _refused_attribute(_bytes(attribute))
 
 
 def _refused_attribute(attribute: bytes) -> Iterator[str]:
@@ -67,6 +82,9 @@ def _external(tensor: bytes) -> Iterator[str]:
 def _fields(message: bytes) -> Iterator[Field]:
     at = 0
     while at < len(message):
+        if numbers := _NUMBERS.match(message, at):
+            at = numbers.end()
+            continue
         key, at = _varint(message, at)
         number, kind = key >> 3, key & 7
         if kind == 0:

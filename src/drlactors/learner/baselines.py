@@ -15,12 +15,7 @@ from drlactors.learner.methods import Method
 from drlactors.learner.replay_buffer import LEAST_CAPACITY, ReplayBuffer
 from drlactors.learner.traces import Margins, Traces
 from drlactors.learner.training import Training
-from drlactors.learner.trees import Floats, Score, boosted, log_odds
-
-#: When fixed-time classifiers look.
-FIXED_S = (1, 2, 5, 10, 20, 30)
-#: Sessions in a leaf of a fixed-time classifier: it learns from one window of each.
-_FEW_LEAF = 10
+from drlactors.learner.trees import Score, log_odds
 
 
 def always_continue(vectors: Vectors) -> npt.NDArray[np.float32]:
@@ -31,35 +26,6 @@ def at_random(seed: int) -> Rank:
     """Any permitted action, each as likely; what it does depends on the order in which it is asked."""
     dice = np.random.default_rng(seed)
     return lambda vectors: dice.random((len(vectors), len(Action)), dtype=np.float32)
-
-
-class FixedTime:
-    """Gradient boosting (Friedman 2001) on what is known after some seconds: one look, then or at an earlier end."""
-
-    def __init__(self, learned: Traces, at_s: float, seed: int) -> None:
-        self.at_s = at_s
-        self._classifier = boosted(self.vectors(learned), learned.malicious, least_leaf=_FEW_LEAF, seed=seed)
-
-    def probability(self, over: Traces) -> Floats:
-        """(sessions,): of being malicious."""
-        found: Floats = self._classifier.predict_proba(self.vectors(over))[:, 1]
-        return found
-
-    def vectors(self, over: Traces) -> Vectors:
-        """(sessions, features): what it looks at."""
-        return over.table.vectors[over.rows[np.arange(len(over.rows)), self._looks(over)]]
-
-    def margins(self, over: Traces) -> Margins:
-        looks = np.arange(over.rows.shape[1]) == self._looks(over)[:, None]
-        return np.where(
-            looks, over.spread(np.repeat(log_odds(self.probability(over)), over.there.sum(axis=1))), -np.inf
-        )
-
-    def _looks(self, over: Traces) -> npt.NDArray[np.intp]:
-        """(sessions,): the last window that ends by then, or the first."""
-        within = over.there & (over.seconds <= self.at_s + 1e-9)
-        looks: npt.NDArray[np.intp] = np.maximum(within.sum(axis=1) - 1, 0)
-        return looks
 
 
 class Running:

@@ -9,7 +9,8 @@ from drlactors.learner import projection
 from drlactors.learner.batch import Experiences
 from drlactors.learner.choices import with_stops
 from drlactors.learner.logged import Streams, held_out, samples
-from drlactors.learner.transitions import Sample, Table, Task, split, table
+from drlactors.learner.traces import Traces, traces
+from drlactors.learner.transitions import Sample, Task, split
 from drlactors.ports.decisions import Recorded
 
 #: Of the artifacts.
@@ -17,7 +18,7 @@ HELD_OUT = 0.2
 
 
 class Course(NamedTuple):
-    learned: Table | Experiences  # a table where every choice is known, experiences of a log
+    learned: Traces | Experiences  # whole sessions where every choice is known, experiences of a log
     sessions: int  # that they are from
     held: tuple[Sample, ...]  # of other artifacts, each with at least one window
 
@@ -30,7 +31,7 @@ def of_samples(recorded: Sequence[Sample], task: Task, seed: int) -> Course:
     """Every permitted choice in recorded sessions. Raises TooFew."""
     learned, held = split([sample for sample in recorded if sample.windows], HELD_OUT, seed)
     _check([sample.malicious for sample in learned], [sample.malicious for sample in held])
-    return Course(table(learned, task), len(learned), tuple(held))
+    return Course(traces(learned, task), len(learned), tuple(held))
 
 
 def of_log(recorded: Recorded, streams: Streams, task: Task, seed: int) -> Course:

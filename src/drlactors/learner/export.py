@@ -1,7 +1,6 @@
-"""A trained network as the one file that serves, with its metadata."""
+"""A trained model as the one file that serves, with its metadata."""
 
 import hashlib
-import math
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,26 +8,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-import torch
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from drlactors.domain.features import FeatureSchema, Vectors
 from drlactors.domain.metadata import ModelMetadata, probe
+from drlactors.learner import network_graph, stopping_graph, tree_graph
 from drlactors.learner.batch import Float32s
 from drlactors.learner.evaluation import Evaluation
 from drlactors.learner.files import write_whole
-from drlactors.learner.network import Dueling, Ranking
-from drlactors.learner.targets import PENALTY
+from drlactors.learner.network import Ranking
+from drlactors.learner.stopping import StoppingPolicy
 
-#: Understood by ONNX Runtime since 2021; what is used here has not changed between opset 14 and 17.
+#: Understood by ONNX Runtime since 2021; what is used of it here has not changed between opset 14 and 17.
 OPSET, IR_VERSION = 17, 8
 #: Two orders of the same sums differ by a few 1e-7 of a value.
 PARITY = 1e-5
 
 
+#: What can be trained, and serve.
+Servable = Ranking | StoppingPolicy
+
+
 class ParityBroken(Exception):
-    """The ONNX graph does not give the values that the trained network gives."""
+    """The ONNX graph does not give the values that the trained model gives."""
 
 
 class Exported(NamedTuple):
@@ -44,7 +47,7 @@ class Exported(NamedTuple):
 
 
 def export(
-    trained: Ranking,
+    trained: Servable,
     schema: FeatureSchema,
     held: Evaluation,
     *,
@@ -54,7 +57,7 @@ def export(
     loss: float,
     hyperparameters: Mapping[str, int | float | str],
 ) -> Exported:
-    """The trained network as it is to serve, with the figures of ``held``, its evaluation on held-out sessions.
+    """The trained model as it is to serve, with the figures of ``held``, its evaluation on held-out sessions.
 
     Raises ParityBroken, and ValueError for what cannot stand in metadata.
     """
@@ -62,7 +65,7 @@ def export(
     probed = np.array(probe(len(schema.names)), dtype=np.float32)
     answers = trained.rank(probed)
     check_parity(content, probed, answers)
-    linears = _linears(trained.q)
+    chosen = trained.chosen() if isinstance(trained, StoppingPolicy) else {}
     metadata = ModelMetadata(
         version=version,
         date=date,
@@ -77,10 +80,10 @@ def export(
         held_out=held.sessions,
         input_dimension=len(schema.names),
         output_dimension=answers.shape[1],
-        layers=tuple(linear.out_features for linear in linears[:-1]),
+        layers=() if isinstance(trained, StoppingPolicy) else network_graph.hidden(trained),
         feature_schema=schema.id,
         feature_names=schema.names,
-        hyperparameters=hyperparameters,
+        hyperparameters={**hyperparameters, **chosen},
         probe_values=b64encode(answers.astype("<f4").tobytes()).decode(),
     )
     if faults := metadata.faults():
@@ -100,70 +103,14 @@ def check_parity(content: bytes, vectors: Vectors, values: Float32s) -> None:
         raise ParityBroken(f"values of the ONNX graph are off by {furthest:.3g}, allowed is {PARITY:.3g}")
 
 
-def to_onnx(trained: Ranking) -> bytes:
-    """One file with its weights inside and a free number of rows; the same network gives the same bytes.
-
-    ``torch.onnx.export`` is not used: by default it fixes the number of rows at 1 and writes weights to a second file.
-    """
-    if trained.behaviour is None:
-        nodes, weights = _layers(trained.q, "", "values")
+def to_onnx(trained: Servable) -> bytes:
+    """One file with its weights inside and a free number of rows; the same model gives the same bytes."""
+    opsets = [helper.make_opsetid("", OPSET)]
+    if isinstance(trained, StoppingPolicy):
+        graph = stopping_graph.graph(trained)
+        opsets.append(helper.make_opsetid(tree_graph.DOMAIN, tree_graph.OPSET))
     else:
-        nodes, weights = _layers(trained.q, "", "q")
-        others, more = _layers(trained.behaviour, "behaviour_", "logits")
-        nodes, weights = nodes + others + _support(), weights + more + _constants(trained.threshold)
-    linears = _linears(trained.q)
-    graph = helper.make_graph(
-        nodes,
-        "q",
-        [helper.make_tensor_value_info("state", TensorProto.FLOAT, ["windows", linears[0].in_features])],
-        [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["windows", linears[-1].out_features])],
-        weights,
-    )
-    model = helper.make_model(
-        graph, producer_name="drlactors", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-    )
+        graph = network_graph.graph(trained)
+    model = helper.make_model(graph, producer_name="drlactors", opset_imports=opsets, ir_version=IR_VERSION)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def _layers(trained: torch.nn.Sequential, prefix: str, last: str) -> tuple[list[NodeProto], list[TensorProto]]:
-    """The nodes of one network from ``state`` to ``last``, and its weights."""
-    nodes, weights, name = [], [], "state"
-    linears = _linears(trained)
-    for number, linear in enumerate(linears):
-        weight, bias = f"{prefix}weight_{number}", f"{prefix}bias_{number}"
-        weights += [
-            numpy_helper.from_array(linear.weight.detach().cpu().numpy().T.copy(), weight),
-            numpy_helper.from_array(linear.bias.detach().cpu().numpy(), bias),
-        ]
-        if number + 1 == len(linears):
-            nodes.append(helper.make_node("Gemm", [name, weight, bias], [last]))
-            break
-        nodes.append(helper.make_node("Gemm", [name, weight, bias], [f"{prefix}sum_{number}"]))
-        name = f"{prefix}hidden_{number}"
-        nodes.append(helper.make_node("Relu", [f"{prefix}sum_{number}"], [name]))
-    return nodes, weights
-
-
-def _support() -> list[NodeProto]:
-    """targets.supported, from ``q`` and ``logits`` to ``values``."""
-    return [
-        helper.make_node("ReduceMax", ["logits"], ["likeliest"], axes=[1], keepdims=1),
-        helper.make_node("Sub", ["logits", "likeliest"], ["behind"]),
-        helper.make_node("GreaterOrEqual", ["behind", "threshold"], ["supported"]),
-        helper.make_node("Sub", ["q", "penalty"], ["penalised"]),
-        helper.make_node("Where", ["supported", "q", "penalised"], ["values"]),
-    ]
-
-
-def _constants(threshold: float) -> list[TensorProto]:
-    return [
-        numpy_helper.from_array(np.array(math.log(threshold), dtype=np.float32), "threshold"),
-        numpy_helper.from_array(np.array(PENALTY, dtype=np.float32), "penalty"),
-    ]
-
-
-def _linears(trained: torch.nn.Sequential) -> list[torch.nn.Linear]:
-    """The linear layers; a dueling head is one when it is folded."""
-    folded = (layer.folded() if isinstance(layer, Dueling) else layer for layer in trained)
-    return [layer for layer in folded if isinstance(layer, torch.nn.Linear)]

@@ -29,7 +29,7 @@ class FittedQ(NamedTuple):
         return self.iterations
 
     def hyperparameters(self) -> dict[str, Any]:
-        return {"algorithm": "fitted Q iteration", **self._asdict()}
+        return {"algorithm": "fitted Q iteration", "torch": torch.__version__, **self._asdict()}
 
     def fit(self, transitions: Table, gamma: float, seed: int) -> Iterator[tuple[Ranking, float]]:
         """After each iteration the network, which goes on learning, and the mean squared error of the pass.

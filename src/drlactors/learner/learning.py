@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from drlactors.domain.model import Evaluate, Train
 from drlactors.learner import evidence, gate, projection
@@ -153,7 +154,8 @@ class LogTrainer:
             date=self._date(),
             episodes=learned,
             loss=self._loss if isfinite(self._loss) else 0.0,
-            hyperparameters=hyperparameters(self._agent.settings._asdict(), self._task) | {"updates": self.updates},
+            hyperparameters=hyperparameters(self._agent.settings._asdict(), self._task)
+            | {"updates": self.updates, "torch": torch.__version__},
         )
         signed_by = self._shelf.add(made)
         known, data = made.metadata, f"the log up to position {self.position}"

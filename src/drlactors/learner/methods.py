@@ -2,8 +2,11 @@
 
 from typing import Any, NamedTuple
 
+import torch
+
 from drlactors.learner.agent import PLAIN, Settings
 from drlactors.learner.fitted_q import FittedQ
+from drlactors.learner.fitted_stopping import Stopping
 
 
 class Method(NamedTuple):
@@ -18,7 +21,8 @@ class Method(NamedTuple):
         return self.updates
 
     def hyperparameters(self) -> dict[str, Any]:
-        return {"algorithm": "DQN", **self.settings._asdict(), "updates": self.updates, "annealed": self.annealed}
+        how = {"algorithm": "DQN", "torch": torch.__version__, **self.settings._asdict()}
+        return how | {"updates": self.updates, "annealed": self.annealed}
 
 
 #: Large batches, targets that stay for a while, and weights held small, because there are few artifacts. The loss is
@@ -38,7 +42,10 @@ OFFLINE = Settings(
 #: For a log: what was not tried there has no support, and is not taken for good.
 LIVE = OFFLINE._replace(support=0.3)
 
-METHODS: dict[str, Method | FittedQ] = {
+How = Method | FittedQ | Stopping
+
+METHODS: dict[str, How] = {
+    "stopping": Stopping(),
     "fitted-q": FittedQ(),
     "bcq": Method(LIVE, 2000, annealed=True),
     "cql": Method(OFFLINE._replace(conservative=0.1), 2000, annealed=True),
@@ -46,14 +53,19 @@ METHODS: dict[str, Method | FittedQ] = {
 }
 
 
-def lasting(name: str, long: int) -> Method | FittedQ:
+def lasting(name: str, long: int, fpr: float) -> How:
     """The method of that name, for so many updates (iterations of fitted Q); 0 for what it takes by default.
 
-    Raises ValueError for a name that nobody knows.
+    ``fpr``: that a boundary is chosen for. Raises ValueError for a name that nobody knows, and for a number of updates
+    where there are none.
     """
     if name not in METHODS:
         raise ValueError(f"no method is called {name!r}: there are {', '.join(METHODS)}")
     match METHODS[name]:
+        case Stopping() as stopping:
+            if long:
+                raise ValueError("stopping has no updates: it learns in one go")
+            return stopping._replace(fpr=fpr)
         case FittedQ() as fitted:
             return fitted._replace(iterations=long or fitted.iterations)
         case Method() as method:

@@ -1,7 +1,7 @@
 """Training on what was recorded: one seed, evaluated on the way, and resumed where it was cut off."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from math import cos, nan, pi
 from pathlib import Path
@@ -12,12 +12,14 @@ from drlactors.learner.batch import Experiences
 from drlactors.learner.choices import every_choice
 from drlactors.learner.course import Course
 from drlactors.learner.evaluation import Evaluation, Played, figures, play
+from drlactors.learner.export import Servable
 from drlactors.learner.files import write_whole
 from drlactors.learner.fitted_q import FittedQ
-from drlactors.learner.methods import Method
-from drlactors.learner.network import Ranking
+from drlactors.learner.fitted_stopping import Stopping
+from drlactors.learner.methods import How, Method
 from drlactors.learner.occurrences import Occurrence, Progressed
 from drlactors.learner.replay_buffer import LEAST_CAPACITY, ReplayBuffer
+from drlactors.learner.traces import Traces
 from drlactors.learner.training import Training
 from drlactors.learner.transitions import Table, Task, table
 from drlactors.ports.learning import Step
@@ -36,7 +38,7 @@ class Point(NamedTuple):
 
 
 class Trained(NamedTuple):
-    ranking: Ranking
+    ranking: Servable
     curve: tuple[Point, ...]
     played: Played  # the held-out sessions, at the end
 
@@ -48,7 +50,7 @@ class Run(NamedTuple):
     """One training."""
 
     task: Task
-    method: Method | FittedQ
+    method: How
     seed: int
     folder: Path  # for the agent's checkpoints and curve; what is there is gone on with
 
@@ -56,24 +58,28 @@ class Run(NamedTuple):
         """Train to the end. Raises what ``Training`` does, and ValueError where the method or the folder do not fit."""
         held = table(course.held, self.task)
         match self.method, course.learned:
-            case FittedQ() as fitted, Table() as learned:
-                return self._fit(fitted, learned, held, heard)
-            case Method() as method, Table() as learned:
-                return _Learning(self, method, held, heard).through(every_choice(learned, self.task.gamma))
+            case FittedQ() as fitted, Traces() as learned:
+                return self._fit(fitted.fit(learned.table, self.task.gamma, self.seed), held, heard)
+            case Stopping() as stopping, Traces() as learned:
+                return self._fit(stopping.fit(learned, self.task, self.seed), held, heard)
+            case Method() as method, Traces() as learned:
+                return _Learning(self, method, held, heard).through(every_choice(learned.table, self.task.gamma))
             case Method() as method, Experiences() as learned:
                 return _Learning(self, method, held, heard).through(learned)
+            case Stopping(), _:
+                raise ValueError("stopping needs sessions to their ends, and a log has those that were stopped cut off")
             case _:
                 raise ValueError("fitted Q needs to know what every choice leads to, and a log shows one of them only")
 
-    def played(self, ranking: Ranking, held: Table) -> Played:
+    def played(self, ranking: Servable, held: Table) -> Played:
         return play(ranking.rank, held, self.task.rules.reviews)
 
-    def _fit(self, fitted: FittedQ, learned: Table, held: Table, heard: Heard) -> Trained:
+    def _fit(self, steps: Iterable[tuple[Servable, float]], held: Table, heard: Heard) -> Trained:
         """Takes seconds: it begins anew each time."""
         curve: list[Point] = []
-        for done, (ranking, loss) in enumerate(fitted.fit(learned, self.task.gamma, self.seed), start=1):
+        for done, (ranking, loss) in enumerate(steps, start=1):
             heard(Step(done, loss, nan))
-            if done % max(1, fitted.iterations // POINTS) == 0 or done == fitted.iterations:
+            if done % max(1, self.method.length // POINTS) == 0 or done == self.method.length:
                 played = self.played(ranking, held)
                 curve.append(Point(done, loss, figures(played)))
                 heard(curve[-1])

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import sklearn
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it, without types
 
@@ -86,6 +87,11 @@ def alone() -> AbstractContextManager[Any]:
     """What scikit-learn does within is done on one thread. It costs 2 ms."""
     limits: AbstractContextManager[Any] = threadpool_limits(1)
     return limits
+
+
+def fingerprint() -> str:
+    """The same text, data and seed grow the same trees."""
+    return f"scikit-learn {sklearn.__version__}, numpy {np.__version__}, cpu, 1 thread"
 
 
 def log_odds(probability: Floats) -> Floats:

@@ -98,6 +98,12 @@ def test_the_log_teaches_by_every_method_and_a_repeat_goes_on_where_it_was(
     assert json.loads((out / "seed-0" / "curve.json").read_text())[-1]["updates"] == 40
 
 
+def test_a_log_does_not_teach_stopping(drlactors: Said, log: PostgresEventLog, tmp_path: Path) -> None:
+    status, _, complaint = drlactors("train", "--log", "--out", str(tmp_path / "trained"), "--method", "stopping")
+    assert status != 0
+    assert "stopping needs sessions to their ends" in complaint
+
+
 def test_an_archive_teaches_what_its_log_teaches(drlactors: Said, log: PostgresEventLog, tmp_path: Path) -> None:
     assert drlactors("archive", "write", str(tmp_path / "archive"))[0] == 0
     for source, out in ((("--log",), "one"), (("--archive", str(tmp_path / "archive")), "other")):
@@ -113,6 +119,7 @@ def test_an_archive_teaches_what_its_log_teaches(drlactors: Said, log: PostgresE
         (("--log", "--set", "android-strace"), "give one of them"),
         (("--set", "everything"), "no corpus is called 'everything'"),
         (("--method", "sarsa"), "no method is called 'sarsa'"),
+        (("--method", "stopping", "--updates", "3"), "stopping has no updates"),
         (("--set", "android-strace"), "say where android-strace-2018 lies"),
     ],
 )

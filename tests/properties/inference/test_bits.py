@@ -13,42 +13,47 @@ from drlactors.domain.action import Action
 from drlactors.domain.features import FEATURES, FeatureSchema
 from drlactors.inference import OnnxPolicy, RulePolicy, load_model
 from tests.unit.inference.models import SCHEMA, UNSIGNED, sound
+from tests.unit.learner.stopped import policy as stopping
+from tests.unit.learner.stopped import written
 
-SIZES = ((64, 64), (256, 256), (300, 129), ())
+KINDS = ((64, 64), (256, 256), (300, 129), (), "trees")
 
 
 @lru_cache
-def policy(hidden: tuple[int, ...]) -> OnnxPolicy:
-    with TemporaryDirectory() as folder:
-        return load_model(sound(Path(folder), hidden, seed=7), SCHEMA, UNSIGNED)
+def policy(kind: tuple[int, ...] | str) -> OnnxPolicy:
+    """A network with such layers, or trees."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        file = sound(folder, kind, seed=7) if isinstance(kind, tuple) else written(folder, stopping())
+        return load_model(file, SCHEMA, UNSIGNED)
 
 
 def alone(ranker, vectors):
     return np.concatenate([ranker.rank(vectors[at : at + 1]) for at in range(len(vectors))])
 
 
-@pytest.mark.parametrize("hidden", SIZES, ids=str)
-def test_batches_of_1_to_300_give_each_row_the_bits_that_it_has_alone(hidden):
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_batches_of_1_to_300_give_each_row_the_bits_that_it_has_alone(kind):
     vectors = np.random.default_rng(11).random((300, 30), dtype=np.float32)
-    expected = alone(policy(hidden), vectors)
+    expected = alone(policy(kind), vectors)
     for rows in range(1, 301):
-        assert policy(hidden).rank(vectors[:rows]).tobytes() == expected[:rows].tobytes(), rows
+        assert policy(kind).rank(vectors[:rows]).tobytes() == expected[:rows].tobytes(), rows
 
 
 @settings(max_examples=200)
 @given(
-    hidden=st.sampled_from(SIZES),
+    kind=st.sampled_from(KINDS),
     seed=st.integers(0, 2**32 - 1),
     rows=st.integers(1, 70),
     sparse=st.floats(0, 1),
     order=st.randoms(use_true_random=False),
 )
-def test_a_row_has_the_same_bits_anywhere_in_any_batch(hidden, seed, rows, sparse, order):
+def test_a_row_has_the_same_bits_anywhere_in_any_batch(kind, seed, rows, sparse, order):
     dice = np.random.default_rng(seed)
     vectors = dice.random((rows, 30), dtype=np.float32) * (dice.random((rows, 30)) > sparse).astype(np.float32)
     places = list(range(rows))
     order.shuffle(places)
-    ranker = policy(hidden)
+    ranker = policy(kind)
     shuffled = np.empty((rows, 5), dtype=np.float32)
     shuffled[places] = ranker.rank(vectors[places])
     assert shuffled.tobytes() == alone(ranker, vectors).tobytes()
@@ -81,11 +86,11 @@ def test_the_rules_rank_any_schema_finitely_and_row_by_row(names, seed, rows):
 
 
 @settings(max_examples=100)
-@given(seed=st.integers(0, 2**32 - 1), action=st.sampled_from(Action))
-def test_a_rationale_names_at_most_three_different_things_that_exist(seed, action):
+@given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1), action=st.sampled_from(Action))
+def test_a_rationale_names_at_most_three_different_things_that_exist(kind, seed, action):
     vector = np.random.default_rng(seed).random((1, 30), dtype=np.float32)
-    by_model = policy((64, 64)).because(vector, action)
+    by_model = policy(kind).because(vector, action)
     assert set(by_model) <= set(SCHEMA.names)
     for reasons in (by_model, RulePolicy(SCHEMA).because(vector, action)):
         assert len(reasons) == len(set(reasons)) <= 3
-    assert by_model == policy((64, 64)).because(vector, action)
+    assert by_model == policy(kind).because(vector, action)

@@ -111,6 +111,26 @@ def test_functions_and_other_domains_are_refused(tmp_path):
     refused(write(tmp_path, model), "opsets")
 
 
+@pytest.mark.parametrize("version", [3, 4, 6])
+def test_trees_of_another_version_are_refused(tmp_path, version):
+    model = graph()
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", version))
+    refused(write(tmp_path, model), "opsets")
+
+
+def test_trees_without_the_operators_of_onnx_are_refused(tmp_path):
+    model = graph()
+    model.opset_import[0].domain, model.opset_import[0].version = "ai.onnx.ml", 5
+    refused(write(tmp_path, model), "opsets")
+
+
+def test_of_the_domain_of_trees_nothing_else_is_taken(tmp_path):
+    model = graph()
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 5))
+    model.graph.node.append(helper.make_node("Scaler", ["state"], ["more"], domain="ai.onnx.ml", scale=[1.0]))
+    refused(write(tmp_path, model), "contains the operator Scaler")
+
+
 def test_an_opset_from_before_or_after_our_time_is_refused(tmp_path):
     refused(write(tmp_path, graph(opset=11)), "opsets")
     refused(write(tmp_path, graph(opset=99)), "opsets")

@@ -7,8 +7,9 @@ import pytest
 
 from drlactors.domain.action import Action
 from drlactors.learner import baselines
-from drlactors.learner.baselines import FixedTime, Running
+from drlactors.learner.baselines import Running
 from drlactors.learner.evaluation import play
+from drlactors.learner.looks import FixedTime
 from drlactors.learner.methods import METHODS, Method
 from drlactors.learner.traces import margins, stops, traces
 from drlactors.learner.trees import Boosting

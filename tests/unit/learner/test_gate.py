@@ -90,6 +90,21 @@ def test_a_worse_candidate_is_never_promoted(candidate, seed):
     assert judged(candidate, sessions=300, logged=400, seed=seed).answer is not Answer.PROMOTE
 
 
+def test_advantages_in_log_odds_are_judged_as_the_same_choices_in_rewards_are():
+    """What a stopping policy ranks by: no reward, nothing above going on but where something is to be done."""
+
+    def in_log_odds(vectors):
+        values = ranking(good)(vectors)
+        return 7 * (values - values[:, [Action.CONTINUE]])
+
+    experiences, malicious = log(400, 0, EXPLORING)
+    known = Log(experiences, malicious, np.arange(400, dtype=np.int64))
+    by_rewards = gather(ranking(good), ranking(patient), known, WEIGHTS, LIMITS)
+    assert gather(in_log_odds, ranking(patient), known, WEIGHTS, LIMITS) == by_rewards
+    swapped = gather(ranking(patient), ranking(good), known, WEIGHTS, LIMITS)
+    assert gather(ranking(patient), in_log_odds, known, WEIGHTS, LIMITS) == swapped
+
+
 def test_a_refusal_explains_itself():
     found = judged(hasty)
     assert found.answer is Answer.REJECT

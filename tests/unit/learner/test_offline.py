@@ -7,17 +7,20 @@ import pytest
 from drlactors.learner.agent import PLAIN
 from drlactors.learner.choices import every_choice
 from drlactors.learner.course import Course, TooFew, of_samples
+from drlactors.learner.export import to_onnx
 from drlactors.learner.fitted_q import FittedQ
+from drlactors.learner.fitted_stopping import Stopping
 from drlactors.learner.methods import LIVE, METHODS, Method, lasting
 from drlactors.learner.offline import POINTS, Point, Run, Trained
+from drlactors.learner.traces import Traces
 from drlactors.learner.training_figures import drawn, plain
-from drlactors.learner.transitions import Table
 from drlactors.ports.learning import Step
 from tests.unit.learner.samples import TASK
 from tests.unit.learner.separable import SAMPLES
 
 FITTED = FittedQ(iterations=30, batch=64, learning_rate=3e-3)
 SMALL = Method(LIVE._replace(batch=64, hidden=(32,), learning_rate=3e-3), updates=600, annealed=True)
+STOPPING = Stopping(fpr=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +28,11 @@ def course() -> Course:
     return of_samples(SAMPLES, TASK, seed=0)
 
 
-def weights(trained: Trained) -> list[bytes]:
-    return [parameter.detach().numpy().tobytes() for parameter in trained.ranking.parameters()]
+def weights(trained: Trained) -> bytes:
+    return to_onnx(trained.ranking)
 
 
-@pytest.mark.parametrize("method", [FITTED, SMALL], ids=["fitted-q", "bcq"])
+@pytest.mark.parametrize("method", [FITTED, SMALL, STOPPING], ids=["fitted-q", "bcq", "stopping"])
 def test_it_learns_what_separates_the_classes(method, course, tmp_path):
     heard: list = []
     trained = Run(TASK, method, 0, tmp_path).train(course, heard.append)
@@ -37,11 +40,15 @@ def test_it_learns_what_separates_the_classes(method, course, tmp_path):
     assert (last.updates, last.held.sessions, last.held.accuracy) == (method.length, 8, 1.0)
     assert last.held.mean_reward > 0
     assert [one for one in heard if isinstance(one, Point)] == list(trained.curve)
-    assert len(trained.curve) >= POINTS
+    assert len(trained.curve) >= min(POINTS, method.length)
     assert any(isinstance(one, Step) for one in heard)
 
 
-@pytest.mark.parametrize("method", [FITTED._replace(iterations=3), SMALL._replace(updates=10)], ids=["fitted-q", "bcq"])
+@pytest.mark.parametrize(
+    "method",
+    [FITTED._replace(iterations=3), SMALL._replace(updates=10), STOPPING],
+    ids=["fitted-q", "bcq", "stopping"],
+)
 def test_the_same_arguments_give_the_same_bytes_and_another_seed_gives_others(method, course, tmp_path):
     first, again, other = (
         Run(TASK, method, seed, tmp_path / folder).train(course, lambda _: None)
@@ -89,17 +96,24 @@ def test_the_rate_of_an_annealed_training_falls_to_nothing(course, tmp_path):
 
 
 def test_fitted_q_does_not_learn_from_a_log(course, tmp_path):
-    assert isinstance(course.learned, Table)
-    logged = course._replace(learned=every_choice(course.learned, TASK.gamma))
     with pytest.raises(ValueError, match="what every choice leads to"):
-        Run(TASK, FITTED, 0, tmp_path).train(logged, lambda _: None)
+        Run(TASK, FITTED, 0, tmp_path).train(logged(course), lambda _: None)
+
+
+def test_stopping_does_not_learn_from_a_log(course, tmp_path):
+    with pytest.raises(ValueError, match="needs sessions to their ends"):
+        Run(TASK, Stopping(), 0, tmp_path).train(logged(course), lambda _: None)
+
+
+def logged(course: Course, rows: int = 1000) -> Course:
+    """The first experiences, as of a log."""
+    assert isinstance(course.learned, Traces)
+    return course._replace(learned=every_choice(course.learned.table, TASK.gamma).select(slice(rows)))
 
 
 def test_less_than_a_batch_is_too_little(course, tmp_path):
-    assert isinstance(course.learned, Table)
-    few = course._replace(learned=every_choice(course.learned, TASK.gamma).select(slice(63)))
     with pytest.raises(ValueError, match="63 experiences are fewer than the batch of 64"):
-        Run(TASK, SMALL, 0, tmp_path).train(few, lambda _: None)
+        Run(TASK, SMALL, 0, tmp_path).train(logged(course, 63), lambda _: None)
 
 
 def test_one_artifact_of_a_class_is_too_few():
@@ -113,10 +127,13 @@ def test_artifacts_are_on_one_side(course):
 
 
 def test_methods_have_names_and_last_as_long_as_asked():
-    assert lasting("dqn", 0) == Method(PLAIN, 10_000)
-    assert lasting("dqn", 7).length == lasting("fitted-q", 7).length == 7
+    assert lasting("dqn", 0, 0.05) == Method(PLAIN, 10_000)
+    assert lasting("dqn", 7, 0.05).length == lasting("fitted-q", 7, 0.05).length == 7
+    assert lasting("stopping", 0, 0.1) == Stopping(fpr=0.1)
     with pytest.raises(ValueError, match=f"there are {', '.join(METHODS)}"):
-        lasting("sarsa", 0)
+        lasting("sarsa", 0, 0.05)
+    with pytest.raises(ValueError, match="stopping has no updates"):
+        lasting("stopping", 7, 0.05)
 
 
 def test_figures_are_plain_and_can_be_drawn(course, tmp_path):

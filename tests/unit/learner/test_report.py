@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from drlactors.learner.agent import PLAIN
-from drlactors.learner.baselines import FIXED_S
 from drlactors.learner.corpus import Corpus
 from drlactors.learner.fitted_q import FittedQ
+from drlactors.learner.looks import FIXED_S
 from drlactors.learner.methods import Method
 from drlactors.learner.report import seeds
 from drlactors.learner.report.drawing import drawn
@@ -126,6 +126,7 @@ def test_the_page_needs_nothing_else_and_says_what_it_cannot_show(report):
     for table in tables(report):
         assert all(len(row) == len(table.head) for row in table.rows), table.title
         assert table.title.replace("'", "&#x27;") in made
+    assert "The stopping policy is what drlactors train --method stopping makes." in made
 
 
 def test_figures_are_json_that_anyone_reads(report):

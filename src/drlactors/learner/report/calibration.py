@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from drlactors.learner.baselines import FIXED_S
+from drlactors.learner.looks import FIXED_S
 from drlactors.learner.metrics import Floats, auc, brier, calibration_error, reliability
 from drlactors.learner.report.detection import key
 from drlactors.learner.report.judging import Rotated

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from drlactors.learner.baselines import FIXED_S
+from drlactors.learner.looks import FIXED_S
 from drlactors.learner.metrics import Floats, Point, auc, detected_by, matched, point, precision, saved
 from drlactors.learner.report.judging import FPRS, HEADLINE, Rotated, over_all, pooled
 from drlactors.learner.report.protocol import OURS, THRESHOLD, name_of

@@ -1,7 +1,7 @@
 """The report's figures as SVG, by the name of the file."""
 
-from drlactors.learner.baselines import FIXED_S
 from drlactors.learner.charts import Axes, Band, Dot, curves, dots, matrix, shares
+from drlactors.learner.looks import FIXED_S
 from drlactors.learner.report.detection import Figures, key
 from drlactors.learner.report.judging import HEADLINE
 from drlactors.learner.report.protocol import DQN, FITTED, OURS, THRESHOLD, TUNED, name_of

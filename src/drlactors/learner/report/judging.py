@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from drlactors.learner import stopping
-from drlactors.learner.baselines import FIXED_S
-from drlactors.learner.metrics import Floats, chosen_threshold, matched
+from drlactors.learner.looks import FIXED_S
+from drlactors.learner.metrics import Floats, chosen_threshold
 from drlactors.learner.report import protocol
 from drlactors.learner.report.protocol import OURS, THRESHOLD, Data, Fitted, Rotation, Study, among, name_of
-from drlactors.learner.stopping import Boundary
+from drlactors.learner.stopping import Boundary, Unseen
 from drlactors.learner.traces import Bools, Margins, Traces, margins
 
 #: The false-positive rates that thresholds are chosen for, and the one of figures that are shown for one alone.
@@ -76,14 +76,14 @@ def pooled(parts: list[Judged]) -> Judged:
 def choose(name: str, by: Judged, fpr: float) -> Boundary:
     """For all methods but ours a threshold is all there is to choose."""
     if name == OURS:
-        looks = [matched(by.scores[name_of(at_s)], by.seconds, by.malicious, fpr).tpr for at_s in FIXED_S]
-        return stopping.chosen(by.scores[OURS], by.seconds, by.malicious, fpr, enough=max(looks))
+        looks = tuple(by.scores[name_of(at_s)] for at_s in FIXED_S)
+        return Unseen(by.scores[OURS], looks, by.seconds, by.malicious).boundary(fpr)
     return Boundary(0.0, inf, chosen_threshold(by.scores[name], by.malicious, fpr))
 
 
 def applied(name: str, boundary: Boundary, to: Judged) -> Margins:
     """By how much each window is above the boundary."""
-    wanted = stopping.advantages(to.scores[name], to.seconds, boundary)
+    wanted = stopping.advantages(to.scores[name], np.log1p(to.seconds), boundary)
     above = np.full(wanted.shape, -np.inf)
     np.subtract(wanted, boundary.threshold, out=above, where=np.isfinite(wanted))
     return above

@@ -12,15 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from drlactors.learner import baselines, corpus, stopping
-from drlactors.learner.baselines import FIXED_S, FixedTime, Running
+from drlactors.learner.baselines import Running
 from drlactors.learner.corpus import Corpus
 from drlactors.learner.evaluation import Rank
 from drlactors.learner.fitted_q import FittedQ
+from drlactors.learner.looks import FIXED_S, FixedTime
 from drlactors.learner.methods import Method
 from drlactors.learner.stopping import Evidence
 from drlactors.learner.traces import Bools, Traces, traces
 from drlactors.learner.transitions import Sample, Task
-from drlactors.learner.trees import Boosting, Forest
 
 #: Into so many parts artifacts are split: one to test on, one to choose by, the others to learn from.
 PARTS = 5
@@ -109,7 +109,7 @@ def fit(study: Study, data: Data, rotation: Rotation, seed: int) -> Fitted:
     chosen = among(data.learnable, rotation.learned)
     learned = data.learnable.select(chosen)
     samples = [sample for sample, here in zip(data.drawn, chosen.tolist(), strict=True) if here]
-    boosting = Boosting(learned, seed)
+    evidence = Evidence.of(learned, seed)
     ranks: dict[str, Rank] = {
         NEVER: baselines.always_continue,
         RANDOM: baselines.at_random(seed),
@@ -122,8 +122,8 @@ def fit(study: Study, data: Data, rotation: Rotation, seed: int) -> Fitted:
         FITTED: baselines.fitted_q(learned, study.fitted_q, gamma, seed),
     }
     return Fitted(
-        Evidence(Forest(learned, seed), boosting),
-        Running(learned, boosting),
+        evidence,
+        Running(learned, evidence.boosting),
         {at_s: FixedTime(learned, at_s, seed) for at_s in FIXED_S},
         ranks,
         stopping.isolation(learned, study.task.weights),

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from drlactors.learner.baselines import FIXED_S
+from drlactors.learner.looks import FIXED_S
 from drlactors.learner.report.detection import BASE_RATES, TIMEOUTS_S, Figures, key
 from drlactors.learner.report.judging import FPRS, HEADLINE
 from drlactors.learner.report.protocol import OURS
@@ -53,7 +53,8 @@ def reached(report: Figures) -> Table:
             )
     return Table(
         f"{OURS}, beside what it has to be better than",
-        "Mean seconds to stop a malicious session, as a part of the other's; and how much more of them it stops.",
+        f"The {OURS} is what drlactors train --method stopping makes. Mean seconds to stop a malicious session, as a "
+        "part of the other's; and how much more of them it stops.",
         ("false positives", "beside", "time", "at most", "TPR, more", ""),
         rows,
     )

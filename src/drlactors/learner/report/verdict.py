@@ -5,7 +5,7 @@ Both at the same false-positive rate on the same sessions.
 
 from typing import Any
 
-from drlactors.learner.baselines import FIXED_S
+from drlactors.learner.looks import FIXED_S
 from drlactors.learner.report.detection import Figures, key
 from drlactors.learner.report.judging import FPRS
 from drlactors.learner.report.protocol import THRESHOLD, name_of
