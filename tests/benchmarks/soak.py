@@ -6,7 +6,6 @@ behind in the system would show.
 
 import statistics
 import threading
-from itertools import pairwise
 from typing import Any
 
 from tests.acceptance.harness import resident_mb
@@ -31,21 +30,30 @@ def run() -> list[dict[str, Any]]:
 
         sampler = threading.Thread(target=sample)
         sampler.start()
-        by_minute: list[float] = []
+        by_minute: list[float] = []  # medians, MB
         for _ in range(MINUTES):
             since = len(memory_mb)
             told.append(load(running, Load(SESSIONS, 1, 0), RATE, seconds=60.0))
-            by_minute.append(statistics.median(memory_mb[since:]))
+            minute_mb = memory_mb[since:]
+            by_minute.append(statistics.median(minute_mb))
         stop.set()
         sampler.join()
-    settled = by_minute[1:]  # the first minute fills buffers and caches
-    steps = [later - earlier for earlier, later in pairwise(settled)]
+    # The first half fills what is bounded: names and paths at hand, free lists, room between what the largest bursts
+    # left behind. Growth that goes on in the second half is growth.
+    first, half, last = by_minute[1], by_minute[MINUTES // 2 - 1], by_minute[-1]
+    apart_mb = max(minute_mb) - min(minute_mb)
     p99_ms = [minute["p99_ms"] for minute in told]
     lost = sum(minute["sent"] - minute["answered"] for minute in told)
     return [
-        row("memory in the second minute", settled[0], "MB", "limit 500"),
-        row("memory in the last minute", settled[-1], "MB", f"{max(memory_mb):.1f} at the most"),
-        row("growth of memory, a minute", statistics.median(steps), "MB", "0"),
+        row("memory in the second minute", first, "MB", "limit 500"),
+        row("memory in the last minute", last, "MB", f"{max(memory_mb):.1f} at the most"),
+        row("growth of memory, first half", (half - first) / (MINUTES // 2 - 2), "MB/minute", "from minute 2 on"),
+        row(
+            "growth of memory, second half",
+            (last - half) / (MINUTES - MINUTES // 2),
+            "MB/minute",
+            f"0; within the last minute it goes up and down by {apart_mb:.1f} MB",
+        ),
         row("windows", sum(minute["answered"] for minute in told), "windows", f"{RATE}/s for {MINUTES} minutes"),
         row("windows without an answer", lost, "windows", "0"),
         row("p50", statistics.median(minute["p50_ms"] for minute in told), "ms", ""),
