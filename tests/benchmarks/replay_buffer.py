@@ -20,6 +20,9 @@ ROUNDS = 9
 SPAN_S = 0.2
 OURS = "drlactors"
 DEQUE = "the specification's deque"
+FROM_DATA = "from_data"
+#: Who does less than a buffer that copies what it is given and refuses what is not finite.
+LESS = {DEQUE: "it keeps references, and looks at nothing", FROM_DATA: "it takes over arrays, and looks at nothing"}
 
 Figures = Iterator[dict[str, Any]]
 Works = dict[str, Callable[[], object]]
@@ -59,7 +62,7 @@ def measured() -> Figures:
     blocks = {name: one.add_block for name, one in uniform.items()}
     yield from rates(f"add, {them.BLOCK} at a time", "transitions/s", them.BLOCK, blocks)
     rebuilds = {name: one.rebuild for name, one in uniform.items()}
-    copied = {f"{name}, from_data": one.from_data for name, one in uniform.items() if isinstance(one, them.Tianshou)}
+    copied = {f"{name}, {FROM_DATA}": one.from_data for name, one in uniform.items() if isinstance(one, them.Tianshou)}
     saved = {f"{OURS}, from its saved state": uniform[OURS].restore}
     yield from rates(f"rebuild {them.CAPACITY:,}", "transitions/s", them.CAPACITY, rebuilds | copied | saved)
     yield from rates(f"sample({them.BATCH})", "batches/s", 1, {name: one.sample for name, one in uniform.items()})
@@ -100,7 +103,8 @@ def rates(what: str, unit: str, each: int, works: Works) -> Figures:
     for name, theirs in found.items():
         ratios = [ours / other for ours, other in zip(found[OURS], theirs, strict=True)]
         ahead = "" if name == OURS else f"; {OURS} does {median(ratios):.2f} times as many ({spread(ratios)})"
-        yield row(f"{what}: {name}", median(theirs), unit, f"spread {spread(theirs)}{ahead}")
+        less = "".join(f"; {why}" for whose, why in LESS.items() if whose in name)
+        yield row(f"{what}: {name}", median(theirs), unit, f"spread {spread(theirs)}{ahead}{less}")
 
 
 def rate(work: Callable[[], object]) -> float:

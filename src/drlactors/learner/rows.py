@@ -68,8 +68,8 @@ class Rows:
         self._size = 0
         self._row = row_type(features)
         self._rows = unwritten(capacity, self._row.itemsize)
-        self._floats = self._rows.view(np.float32)
-        self._first_fault, self._pack = passes()
+        self._words = self._rows.view(np.uint32)
+        self._first_fault, self._put = passes()
 
     def __len__(self) -> int:
         return self._size
@@ -85,15 +85,14 @@ class Rows:
 
     def extend(self, experiences: Experiences) -> None:
         """All or, when ``NonFiniteExperience`` or ``ValueError`` says what is wrong with them, none."""
+        slot, free = self.added % self.capacity, self.capacity - self._size
         columns: tuple[npt.NDArray[Any], ...] = experiences[:-1]
         try:
-            fault = self._first_fault(self.features, *columns)
+            fault = self._put(self._words, slot, free, self.features, *columns)
         except TypeError:
-            columns = _contiguous(columns)
-            fault = self._first_fault(self.features, *columns)
+            fault = self._put(self._words, slot, free, self.features, *_contiguous(columns))
         if fault != FINE:
             raise self._refusal(experiences, fault)
-        self._pack(self._rows, self._floats, self.added % self.capacity, *columns)
         count = len(experiences.a_tm1)
         self.added += count
         self._size = min(self._size + count, self.capacity)
@@ -145,7 +144,7 @@ class Rows:
         found = []
         columns = self.state()["rows"].view(self._row)[:, 0]
         stored = tuple(np.ascontiguousarray(columns[name]) for name in _STORED)
-        if (row := self._first_fault(self.features, *stored)) != FINE:
+        if (row := self._first_fault(self.features, self._size, *stored)) != FINE:
             found.append(f"transition {self.oldest + row} would have been refused")
         if not 0 <= self._size <= min(self.added, self.capacity):
             found.append(f"{self._size} of {self.added} transitions in a ring of {self.capacity}")
