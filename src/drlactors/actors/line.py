@@ -92,7 +92,9 @@ class Line:
         limits: Limits,
         main: Dispatcher,
         commit: Dispatcher,
+        end: Callable[[Exception], None],
     ) -> None:
+        """``end``: called, on any thread, with the reason why this plane cannot go on and has to be stopped."""
         self.log = log
         self.bus = bus
         self.clock = clock
@@ -103,6 +105,7 @@ class Line:
         self.limits = limits
         self.main = main
         self.commit = commit
+        self.end = end
         self.stopping = threading.Event()
         self.log_away = False
         #: By the name under which the log remembers it: up to where a follower needs no entry again.

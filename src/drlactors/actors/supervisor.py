@@ -9,6 +9,7 @@ from drlactors.actors.inference import InferenceActor
 from drlactors.actors.line import Line
 from drlactors.actors.messages import Arrived, Deliveries, Leave, Left, Ordered, Rebuild, Recalled, Ref, Tick, ToSession
 from drlactors.actors.session import Presence, SessionActor
+from drlactors.actors.writer import WriterActor
 from drlactors.codec import outbound
 from drlactors.codec.inbound import Malformed, decode
 from drlactors.domain.ids import SessionId, forget_names
@@ -27,6 +28,10 @@ class Ward(NamedTuple):
 
     ref: Ref
     presence: Presence
+
+
+class WriterFailed(Exception):
+    """What owners have handed to the writer is neither stored nor refused, and they build on it: begin from the log."""
 
 
 class SupervisorActor(DispatchedActor):
@@ -179,6 +184,8 @@ class SupervisorActor(DispatchedActor):
         if isinstance(failure.actor, InferenceActor):
             for rank in failure.message:
                 rank.reply_to.tell(Rebuild(()))
+        if isinstance(failure.actor, WriterActor):
+            line.end(WriterFailed(f"the writer could not handle {len(failure.message)} messages: {failure.error!r}"))
         if not isinstance(failure.actor, SessionActor):
             return
         broke, again = failure.actor.give_up()

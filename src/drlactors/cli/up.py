@@ -14,7 +14,7 @@ def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
     again is in force at once, where its keys allow.
 
     It ends by itself, with status 1 and the reason, when somebody removes or replaces the stream of incoming
-    messages while it runs: let a service manager start it again.
+    messages while it runs, or when what is to be stored is lost to an error: let a service manager start it again.
 
     Examples
     --------

@@ -69,8 +69,8 @@ DRAIN_S = 20.0
 class System:
     """One serving plane, from its servers to its actors; use as a context manager, or ``start`` and ``stop``.
 
-    ``on_fault`` is called, on the bus's thread, once ``fault`` says why this system cannot go on: it takes no message
-    any more, and has to be stopped. Another one, started in its place, goes on where it ended.
+    ``on_fault`` is called, on any thread, once ``fault`` says why this system cannot go on: it has to be stopped.
+    Another one, started in its place, goes on where it ended.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class System:
         self._reload = reload
         self._on_fault = on_fault
         self._stack = ExitStack()
-        self.fault: StreamReplaced | None = None
+        self.fault: Exception | None = None
         self.settings = loaded.settings
         self.data_dir = Path(loaded.settings.server.data_dir)
 
@@ -166,6 +166,7 @@ class System:
             limits=limits(settings),
             main=main,
             commit=commit,
+            end=self._end,
         )
         self.succession = Succession(settings, schema, log, clock)
         self.serving = self.succession.serving
@@ -221,8 +222,11 @@ class System:
     def _hear_bus(self, event: BusEvent, detail: str) -> None:
         self.observer.note(f"bus.{event}", detail=detail)
         if event is BusEvent.STREAM_REPLACED:
-            self.fault = StreamReplaced(f"{detail} Start again, to read what is in it from its beginning.")
-            self._on_fault()
+            self._end(StreamReplaced(f"{detail} Start again, to read what is in it from its beginning."))
+
+    def _end(self, fault: Exception) -> None:
+        self.fault = self.fault or fault
+        self._on_fault()
 
     def _ready(self) -> str:
         """Empty when messages are taken, or what keeps them from being taken."""

@@ -18,7 +18,7 @@ from drlactors.actors.ledger import Ledger
 from drlactors.actors.line import Limits, Line
 from drlactors.actors.messages import Awaited, Deliveries, Recalled, Reopened, Tick
 from drlactors.actors.reviewer import ReviewerActor
-from drlactors.actors.supervisor import SupervisorActor
+from drlactors.actors.supervisor import SupervisorActor, WriterFailed
 from drlactors.actors.writer import WriterActor
 from drlactors.codec import sandbox as wire
 from drlactors.domain import features
@@ -100,8 +100,11 @@ class Shaky(MemoryEventLog):
     def __init__(self) -> None:
         super().__init__()
         self.away_before = self.away_after = 0
+        self.fault: Exception | None = None
 
     def append(self, appends: Sequence[Append], positions: Mapping[str, int] | None = None) -> list[int | None]:
+        if self.fault:
+            raise self.fault
         if self.away_before:
             self.away_before -= 1
             raise LogUnreachable("away")
@@ -119,6 +122,7 @@ class Plane:
         self.bus, self.log, self.clock, self.observer = MemoryBus(), log, clock, RecordingObserver()
         schema = FeatureSchema()
         main, commit = Dispatcher("main"), Dispatcher("commit")
+        self.ended: list[Exception] = []
         self.line = line = Line(
             log=self.log,
             bus=self.bus,
@@ -130,6 +134,7 @@ class Plane:
             limits=limits,
             main=main,
             commit=commit,
+            end=self.ended.append,
         )
         serving = Serving(None, RulePolicy(schema), deadline_s=1, max_late=3, bench_s=1, clock=self.clock)
         line.supervisor = SupervisorActor.start(line)
@@ -244,6 +249,18 @@ def test_a_log_that_is_away_loses_and_doubles_nothing(plane: Plane, when: str) -
     assert session.wait_answered(10)
     assert recorded(plane.events(session.id)) == list(range(20))
     assert any(name == "log.unreachable" for name, _, _ in plane.observer.errors)
+
+
+def test_a_fault_that_costs_the_writer_its_batch_ends_the_plane_with_the_reason(plane: Plane) -> None:
+    session = plane.open()
+    send(session, 0, 3)
+    assert session.wait_answered(10)
+    plane.log.fault = ZeroDivisionError("a fault of ours")
+    send(session, 3, 5)
+    until(lambda: plane.ended, "the plane is told to end")
+    assert isinstance(plane.ended[0], WriterFailed)
+    assert "a fault of ours" in str(plane.ended[0])
+    assert plane.line.ledger.unsettled()  # so the bus brings them again, to the next one
 
 
 def test_a_stream_that_somebody_else_wrote_to_is_read_again(plane: Plane) -> None:
