@@ -37,6 +37,8 @@ from drlactors.wiring.patterns import prepare
 
 ROWS = int(os.environ.get("DRLACTORS_BENCH_ROWS", "1_000_000"))
 WRITES, QUERIES, NEAREST, CPU_TIMES = 1_000, 300, 10, 200
+#: Of issue and specification, as percentiles 99: a write, the nearest of all; any question.
+WRITE_MS, NEAREST_MS, QUESTION_MS, RECALL = 10.0, 20.0, 50.0, 0.95
 BOTH = "of client and server together: what it takes at least where nothing else runs, but for the disk"
 SECOND_US = 1_000_000
 #: Of each coordinate of a state vector, from one pattern to another of the same window.
@@ -99,15 +101,17 @@ class Population:
 def run() -> list[Measurement]:
     windows = recorded_windows()
     many = Population(windows, ROWS, seed=1)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        EmbeddedPostgres(Path(folder) / "postgres") as server,
-    ):
-        prepare(server.dsn)
-        loaded = list(loading(server.dsn, many))
-        with closing(PostgresPatterns(server.dsn)) as store:
+    with tempfile.TemporaryDirectory() as folder:
+        with EmbeddedPostgres(Path(folder) / "postgres") as server:
+            prepare(server.dsn)
+            loaded = list(loading(server.dsn, many))
+            with closing(PostgresPatterns(server.dsn)) as store:
+                warm = list(first(store, windows, "after the index was made", seed=5))
+        with EmbeddedPostgres(Path(folder) / "postgres") as server, closing(PostgresPatterns(server.dsn)) as store:
             return [
                 *loaded,
+                *warm,
+                *first(store, windows, "after a restart", seed=6),
                 *finding(store, server.dsn, windows, many),
                 *writing(store, server.dsn, windows),
             ]
@@ -159,6 +163,13 @@ def loading(dsn: str, many: Population) -> Iterator[Measurement]:
     yield figure("table", sizes[0] / 1e6, "MB", f"its indexes {float(sizes[1]) / 1e6:,.0f} MB")
 
 
+def first(store: PostgresPatterns, windows: Windows, when: str, seed: int) -> Iterator[Measurement]:
+    """How much of the index the server has in memory shows in the tail."""
+    wanted = [Query(near=Near(each.tobytes(), SCHEMA.id)) for each in Population(windows, QUERIES, seed).vectors]
+    taken_s = [timed(partial(store.page, query, limit=NEAREST), 1)[0] for query in wanted]
+    yield from spread(f"nearest, the first {QUERIES} {when}", taken_s, f"the very first {taken_s[0] * 1000:.0f} ms")
+
+
 def writing(store: PostgresPatterns, dsn: str, windows: Windows) -> Iterator[Measurement]:
     """As it happens: one session ends, one pattern is written, in a transaction that is on disk."""
     fresh = Population(windows, 2 * WRITES, seed=2)
@@ -172,7 +183,7 @@ def writing(store: PostgresPatterns, dsn: str, windows: Windows) -> Iterator[Mea
             plain_s += timed(plain, 1)
             position += 1
     yield from spread("commit of one plain row", plain_s, "in alternation with the next: what disk and machine take")
-    yield from spread("write of one pattern", taken_s, "every index in place, fsync on; asked for: p99 below 10 ms")
+    yield from spread("write of one pattern", taken_s, "every index in place, fsync on", to_reach_ms=WRITE_MS)
     spent_s, batch = cpu_s(dsn), Population(windows, CPU_TIMES, seed=4)
     for number in range(CPU_TIMES):
         change = Change(position + 1, batch.pattern(number).session, batch.pattern(number))
@@ -238,8 +249,10 @@ def finding(store: PostgresPatterns, dsn: str, windows: Windows, many: Populatio
             plain_s += timed(store.position, 1)
             recalls.append(recall([each.distance or 0.0 for each in found], vector, candidates))
         beside = f"{holds.mean():.2%} of all; in alternation, the smallest question: {percentiles(plain_s)}"
-        yield from spread(name, taken_s, beside)
-        yield figure(f"{name}: recall", float(np.mean(recalls)), "", f"least {min(recalls):.2f}, over {len(recalls)}")
+        yield from spread(name, taken_s, beside, to_reach_ms=NEAREST_MS if holds.all() else QUESTION_MS)
+        found_share = float(np.mean(recalls))
+        verdict = f"to reach: {RECALL}, {'reached' if found_share >= RECALL else 'not reached'}"
+        yield figure(f"{name}: recall", found_share, "", f"least {min(recalls):.2f}, over {len(recalls)}; {verdict}")
     spent_s = cpu_s(dsn)
     for vector in wanted[:CPU_TIMES]:
         store.page(Query(near=Near(vector.tobytes(), SCHEMA.id)), limit=NEAREST)
@@ -297,9 +310,14 @@ def timed(ask: Callable[[], object], times: int) -> list[float]:
     return taken_s
 
 
-def spread(name: str, taken_s: Sequence[float], compared_with: str) -> Iterator[Measurement]:
+def spread(
+    name: str, taken_s: Sequence[float], compared_with: str, to_reach_ms: float | None = None
+) -> Iterator[Measurement]:
     p99 = float(np.quantile(taken_s, 0.99)) * 1000
-    yield figure(f"{name}: p99", p99, "ms", f"{percentiles(taken_s)} over {len(taken_s)}; {compared_with}".rstrip("; "))
+    said = [f"{percentiles(taken_s)} over {len(taken_s)}", compared_with]
+    if to_reach_ms is not None:
+        said.append(f"to reach: below {to_reach_ms:.0f} ms, {'reached' if p99 < to_reach_ms else 'not reached'}")
+    yield figure(f"{name}: p99", p99, "ms", "; ".join(filter(None, said)))
 
 
 def percentiles(taken_s: Sequence[float]) -> str:

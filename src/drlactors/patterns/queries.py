@@ -9,9 +9,6 @@ from psycopg import sql
 from drlactors.patterns.columns import SELECTED
 from drlactors.ports.patterns import Near, Place, Query
 
-#: The index gives the nearest almost in their order: of so many times as many as are wanted the first are taken.
-MORE = 4
-
 
 class Asked(NamedTuple):
     statement: sql.Composed
@@ -24,6 +21,9 @@ def asked(query: Query, limit: int, after: Place | None, *, exact: bool = False)
     ``exact`` compares with every pattern of which the conditions hold, without the index of nearness. That index gives
     almost the nearest, almost in order (``hnsw.iterative_scan = relaxed_order``): in strict order pgvector leaves out
     what it finds late, which is most of what is sought where conditions hold far away only.
+
+    What is nearest is found by its session first, and read then: where an index holds the vectors beside a type or a
+    time, a comparison reads nothing else.
     """
     conditions: list[sql.Composable] = []
     parameters: list[object] = []
@@ -61,19 +61,17 @@ def asked(query: Query, limit: int, after: Place | None, *, exact: bool = False)
         parameters += (after.key, after.session)
     elif after is not None:
         hold("(decided_us, session) < (%s, %s)", int(after.key), after.session)
-    selected = sql.SQL("SELECT {}, {} AS distance FROM patterns.attack_patterns {}").format(
-        sql.SQL(SELECTED),
-        distance,
-        sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(conditions)) if conditions else sql.SQL(""),
+    where = sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(conditions)) if conditions else sql.SQL("")
+    form = (
+        "SELECT {0}, {1} AS distance FROM patterns.attack_patterns {2} ORDER BY decided_us DESC, session DESC LIMIT {3}"
     )
-    if near is None:
-        form = "{0} ORDER BY decided_us DESC, session DESC LIMIT {1}"
-    elif exact:
-        form = "{0} ORDER BY distance, session LIMIT {1}"
-    else:
-        form = "SELECT * FROM ({0} ORDER BY {3} LIMIT {2}) AS near ORDER BY distance, session LIMIT {1}"
-    sizes = (sql.Literal(limit), sql.Literal(MORE * limit))
-    return Asked(sql.SQL(form).format(selected, *sizes, distance), tuple(parameters))
+    if near is not None:  # + 0: else the planner trusts in the order that the index promises, and sorts nothing
+        form = (
+            "SELECT {0}, distance FROM (SELECT session, {1} AS distance FROM patterns.attack_patterns {2} "
+            "ORDER BY distance, session LIMIT {3}) AS near JOIN patterns.attack_patterns USING (session) "
+            "ORDER BY distance + 0, session"
+        )
+    return Asked(sql.SQL(form).format(sql.SQL(SELECTED), distance, where, sql.Literal(limit)), tuple(parameters))
 
 
 def index_of(schema: str, features: int) -> sql.Composed:

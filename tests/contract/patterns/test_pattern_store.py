@@ -267,6 +267,7 @@ def indexed(standing: PostgresPatterns, module_database: str) -> Any:
 
 def test_what_holds_far_away_only_is_found_all_the_same(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the index has looked at so many that it gives up, all of which the conditions hold are compared."""
+    monkeypatch.setattr(postgres, "EXACT_COST", 0)
     monkeypatch.setattr(postgres, "MAX_SCAN_TUPLES", 100)
     random = np.random.default_rng(3)
     near = [placed(number, random.uniform(0, 0.2, 5), AttackType.NONE) for number in range(800)]
