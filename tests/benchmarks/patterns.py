@@ -104,17 +104,13 @@ def run() -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         with EmbeddedPostgres(Path(folder) / "postgres") as server:
             prepare(server.dsn)
-            loaded = list(loading(server.dsn, many))
+            running = list(loading(server.dsn, many))
             with closing(PostgresPatterns(server.dsn)) as store:
-                warm = list(first(store, windows, "after the index was made", seed=5))
+                running += first(store, windows, "after the index was made", seed=5)
+                running += finding(store, server.dsn, windows, many)
+                running += writing(store, server.dsn, windows)
         with EmbeddedPostgres(Path(folder) / "postgres") as server, closing(PostgresPatterns(server.dsn)) as store:
-            return [
-                *loaded,
-                *warm,
-                *first(store, windows, "after a restart", seed=6),
-                *finding(store, server.dsn, windows, many),
-                *writing(store, server.dsn, windows),
-            ]
+            return [*running, *first(store, windows, "after a restart", seed=6)]
 
 
 def recorded_windows() -> Windows:
