@@ -35,7 +35,7 @@ EF_SEARCH = 64
 MAX_SCAN_TUPLES = 10_000
 #: What comparing all of which conditions hold may cost by the planner's estimate, that it is done at once: some 50,000
 #: vectors that an index holds (15 ms), or 80,000 in one sweep of the table (35 ms), or 2,500 read one by one.
-EXACT_COST = 15_000
+EXACT_COST = 10_000
 
 _TABLE = "patterns.attack_patterns"
 _TAKE_TURN = b"SELECT revision, position FROM patterns.progress FOR UPDATE"
