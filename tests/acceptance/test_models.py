@@ -165,14 +165,19 @@ def test_a_model_lives_from_candidate_to_roll_back_while_windows_are_answered(
     load.finish(system, database)
     assert set(policies(log)) == {OLD, sha256}, "the rules answered in between"
 
+    found = replayed(system)
+    assert {one["session"] for one in found} == {str(one.id) for one in load.crowd.sessions}
+    assert {one["truth"] for one in found} == {"benign"}, "as the crowd reported"
+
+
+def replayed(system: SystemProcess) -> list[dict[str, str]]:
+    """Every decision is reached again; then what version 1 would have changed, session by session."""
     replay = [sys.executable, "-m", "drlactors", "replay", "--config", str(system.config)]
     verified = ended([*replay, "--verify"])
     assert verified.returncode == 0, verified.stdout + verified.stderr
     against = ended([*replay, "--against", "1", "--json"])
     assert against.returncode == 0, against.stderr
-    found = [json.loads(line) for line in against.stdout.splitlines()]
-    assert {one["session"] for one in found} == {str(one.id) for one in load.crowd.sessions}
-    assert {one["truth"] for one in found} == {"benign"}, "as the crowd reported"
+    return [json.loads(line) for line in against.stdout.splitlines()]
 
 
 def test_trees_and_a_boundary_in_time_are_trained_shadow_serve_and_are_replayed_as_networks_are(
@@ -203,12 +208,7 @@ def test_trees_and_a_boundary_in_time_are_trained_shadow_serve_and_are_replayed_
     assert "in charge" in done(system, "show", "1")
     load.finish(system, database)
     assert set(policies(log)) == {OLD, sha256}, "the rules answered in between"
-    replay = [sys.executable, "-m", "drlactors", "replay", "--config", str(system.config)]
-    verified = ended([*replay, "--verify"])
-    assert verified.returncode == 0, verified.stdout + verified.stderr
-    against = ended([*replay, "--against", "1", "--json"])
-    assert against.returncode == 0, against.stderr
-    assert len(against.stdout.splitlines()) == SESSIONS
+    assert len(replayed(system)) == SESSIONS
 
 
 @pytest.mark.parametrize(

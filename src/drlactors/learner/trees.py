@@ -24,6 +24,7 @@ MOST_CERTAIN = 0.998
 FOREST_TREES = 60
 FOREST_LEAF = 2  # windows, at the least
 FOREST_TRIES = 0.35  # of all features, in each split
+FOREST_HASTE = 2.0  # a window after t seconds counts (1 + t) to minus this
 BOOSTING_LEAF = 60  # windows, at the least
 
 
@@ -44,7 +45,7 @@ class Forest:
         """Raises ValueError where only one class is learned from."""
         self.trees = ExtraTreesClassifier(
             FOREST_TREES, min_samples_leaf=FOREST_LEAF, max_features=FOREST_TRIES, random_state=seed
-        ).fit(learned.vectors(), _truths(learned), sample_weight=(1 + learned.seconds[learned.there]) ** -2.0)
+        ).fit(learned.vectors(), _truths(learned), sample_weight=(1 + learned.seconds[learned.there]) ** -FOREST_HASTE)
 
     def probability(self, vectors: Vectors) -> Floats:
         """(windows,): of being malicious."""
