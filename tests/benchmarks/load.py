@@ -46,8 +46,15 @@ class Load:
             self.link.listen(session, partial(self._hear, number))
 
     def start(self) -> None:
-        for session in self.sessions:
+        """Begin all sessions, and one more, which is in the queue behind them: when it is answered, all have begun."""
+        last = SessionId(uuid4())
+        answered = threading.Event()
+        self.link.listen(last, lambda _: answered.set())
+        for session in (*self.sessions, last):
             self.link.send(Kind.EPISODE, session, sandbox.start(session, "load", 1, Artifact("ab" * 32, "elf"), 250))
+        self.link.send(Kind.TELEMETRY, last, sandbox.windows(last, "load", [self._windows[0]._replace(seq=0)]))
+        assert answered.wait(PATIENCE_S)
+        self.link.send(Kind.EPISODE, last, sandbox.end(last, "load", EndReason.FINISHED))
         assert self.link.flush(PATIENCE_S)
 
     def message(self, number: int, seq: int) -> bytes:
