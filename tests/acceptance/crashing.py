@@ -1,16 +1,16 @@
 """`drlactors up` that kills itself at a chosen point: crashing.py POINT AFTER CONFIG.
 
-A point is also before-EVENT or after-EVENT: around the append that stores an event of that name.
+A point is also before-EVENT or after-EVENT: around the append that stores an event of that name; and fault-append: an
+append that raises what nobody foresaw.
 """
 
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
+from drlactors.__main__ import main
 from drlactors.bus.nats_bus import NatsBus
-from drlactors.cli.up import up
 from drlactors.store.log import PostgresEventLog
 from drlactors.wiring import access, system
 
@@ -23,12 +23,15 @@ def reach(point: str) -> None:
     global _reached  # noqa: PLW0603  # one process, one count
     if point == POINT:
         _reached += 1
-        if _reached > AFTER:
+        if _reached == AFTER + 1:
+            if point.startswith("fault-"):
+                raise ZeroDivisionError
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 class CrashingLog(PostgresEventLog):
     def append(self, appends: Any, *args: Any, **kwargs: Any) -> Any:
+        reach("fault-append")
         names = [type(event).__name__ for append in appends for event in append.events]
         for name in ("append", *names):
             reach(f"before-{name}")
@@ -60,4 +63,4 @@ class CrashingBus(NatsBus):
 
 vars(access).update(PostgresEventLog=CrashingLog)
 vars(system).update(NatsBus=CrashingBus)
-up(config=(Path(sys.argv[3]),))
+main(["up", "--config", sys.argv[3]])

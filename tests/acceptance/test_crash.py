@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nats
+import psycopg
 import pytest
+from psycopg import sql
 
 from drlactors.config.share import share
 from drlactors.domain.episode import EpisodeCompleted, Verdict
@@ -18,6 +20,11 @@ from drlactors.wiring import sandbox_link
 from tests.acceptance.harness import Crowd, SystemProcess, audit, servers, wait_for
 
 SESSIONS, WINDOWS = 12, 40
+#: Those who are connected keep what they began with.
+END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +103,51 @@ def test_a_server_is_killed_under_load(
     crowd.play(0, WINDOWS // 2)
     real[victim].kill()
     real[victim].start()
+    crowd.play(WINDOWS // 2, WINDOWS)
+    assert crowd.finish() == 0
+    assert system.stop() == 0
+    assert audit(real[1].dsn, crowd) == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "mend"),
+    [
+        (
+            f"ALTER DATABASE {{0}} SET default_transaction_read_only = on; {END_OTHERS}",
+            "SET default_transaction_read_only = off; ALTER DATABASE {0} SET default_transaction_read_only = off",
+        ),
+        ("ALTER TABLE eventlog.stored_events RENAME TO away", "ALTER TABLE eventlog.away RENAME TO stored_events"),
+    ],
+    ids=["read-only", "table-away"],
+)
+def test_a_database_that_takes_nothing_is_waited_for_and_nothing_is_buried(
+    harm: str, mend: str, system: SystemProcess, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    system.start()
+    crowd = Crowd(host, SESSIONS, WINDOWS)
+    crowd.play(0, WINDOWS // 2)
+    wait_for(lambda: crowd.unanswered() == 0, 30, "they are answered")
+    with psycopg.connect(real[1].dsn, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL(harm).format(name))
+        crowd.play(WINDOWS // 2, WINDOWS)
+        wait_for(lambda: "log.unreachable" in system.log_path.read_text(), 30, "it is said")
+        connection.execute(sql.SQL(mend).format(name))
+    assert crowd.finish() == 0
+    assert system.stop() == 0
+    assert "unstorable" not in system.log_path.read_text()
+    assert audit(real[1].dsn, crowd) == []
+
+
+def test_a_system_whose_writer_failed_ends_with_the_reason_and_the_next_one_loses_nothing(
+    system: SystemProcess, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    system.start(crash_at="fault-append", after=20)
+    crowd = Crowd(host, SESSIONS, WINDOWS)
+    crowd.play(0, WINDOWS // 2)
+    assert system.wait_dead(60) == 1
+    assert "drlactors: the writer could not handle " in system.log_path.read_text()
+    system.start()
     crowd.play(WINDOWS // 2, WINDOWS)
     assert crowd.finish() == 0
     assert system.stop() == 0

@@ -111,7 +111,7 @@ class LogError(Exception):
 
 
 class LogUnreachable(LogError):
-    """The event log cannot be reached now. What was asked was not done, or will be found done when asked again."""
+    """The event log cannot be used now. What was asked was not done, or will be found done when asked again."""
 
 
 class EventUnreadable(LogError):

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
+import psycopg
+from eventsourcing.persistence import DataError, IntegrityError, InterfaceError, OperationalError, PersistenceError
 
 from drlactors.ports.log import LogError, LogUnreachable
 
@@ -18,10 +19,17 @@ class ForeignStream(LogError):
 
 @contextmanager
 def in_words_of_the_port() -> Iterator[None]:
-    """Whatever ends a connection or a wait may pass: unreachable. The rest will fail again."""
+    """What is the fault of what was asked will fail again: a LogError. The rest may pass: unreachable.
+
+    Of the second kind are broken connections and waits, and what any other append would meet as well: a server that
+    became a standby, rights or a table that somebody took away.
+    """
     try:
         yield
     except (InterfaceError, OperationalError) as error:
         raise LogUnreachable(str(error)) from error
-    except PersistenceError as error:
+    except (DataError, IntegrityError) as error:
         raise LogError(str(error)) from error
+    except PersistenceError as error:
+        answered = isinstance(error.__cause__, psycopg.Error) and error.__cause__.sqlstate
+        raise (LogUnreachable if answered else LogError)(str(error)) from error

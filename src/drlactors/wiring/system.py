@@ -25,7 +25,7 @@ from drlactors.actors.line import Limits, Line
 from drlactors.actors.messages import Awaited, Deliveries, Recalled, Reopened, Tick
 from drlactors.actors.reviewer import NAME as REVIEWED
 from drlactors.actors.reviewer import ReviewerActor
-from drlactors.actors.supervisor import SupervisorActor
+from drlactors.actors.supervisor import SupervisorActor, WriterFailed
 from drlactors.actors.writer import WriterActor
 from drlactors.bus.nats_bus import NatsBus
 from drlactors.bus.notices import BusEvent
@@ -242,11 +242,15 @@ class System:
         line.bus.stop_consuming()
         until_s = line.clock.monotonic_s() + DRAIN_S
         pause = Event()
-        while line.ledger.unsettled() and not line.log_away and line.clock.monotonic_s() < until_s:
+        while line.ledger.unsettled() and not self._stuck() and line.clock.monotonic_s() < until_s:
             pause.wait(0.01)
         if not line.log_away:
             self.log.append([], line.marks(consumer))
         self.observer.note("system.stopped", unsettled=line.ledger.unsettled())
+
+    def _stuck(self) -> bool:
+        """Whether something that was taken will not come to disk, however long one waits."""
+        return self.line.log_away or isinstance(self.fault, WriterFailed)
 
     # What changes while it runs
 
