@@ -1,6 +1,8 @@
 """The acts of the demo where the machine lacks what one needs: it is said, and the demo goes on."""
 
 import io
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -39,3 +41,19 @@ def test_where_nothing_can_be_contained_the_live_act_says_so(tmp_path: Path, mon
 
     monkeypatch.setattr(walls, "builders", refuse)
     assert "Left out: this machine cannot run it. namespaces: Operation not permitted [1]" in shown(tmp_path)
+
+
+def test_a_learner_ends_with_whoever_started_it() -> None:
+    """Killed, so that nothing of its own could end what it started."""
+    child = (
+        "import threading; from drlactors.cli.acts.loop import end_with_input; end_with_input(); "
+        "print('on', flush=True); threading.Event().wait()"
+    )
+    parent = (
+        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdin=subprocess.PIPE).wait()"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent, child], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == "on\n"
+        starter.kill()
+        assert starter.stdout.read() == ""  # until the child, which has the other end, is gone as well

@@ -1,5 +1,7 @@
 """Recordings are played, a model learns from the log, is judged, and decides the next sessions."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, repeat
 from pathlib import Path
-from threading import Thread
+from threading import Thread, main_thread
 
 from rich.live import Live
 
@@ -21,6 +23,11 @@ from drlactors.wiring import SystemClock
 
 #: Why the demo promotes a candidate that the gate does not speak for.
 REASON = "to see the next sessions decided by what the log has taught, whatever the evidence"
+#: `python -m drlactors` that ends when its input does.
+_BESIDE = (
+    f"import runpy; from {__name__} import end_with_input; "
+    "end_with_input(); runpy.run_module('drlactors', run_name='__main__')"
+)
 
 
 def show(scene: Scene, *, seconds: float, sessions: int, speed: float) -> tuple[list[Played], int]:
@@ -34,9 +41,11 @@ def show(scene: Scene, *, seconds: float, sessions: int, speed: float) -> tuple[
 
 @contextmanager
 def _learner(config: Path, board: Board) -> Iterator[subprocess.Popen[str]]:
-    """`drlactors learn`, for one round; it ends with the context."""
-    command = [sys.executable, "-m", "drlactors", "learn", "--rounds", "1", "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    """`drlactors learn`, for one round; it ends with the context, and with this process when that is killed."""
+    command = [sys.executable, "-c", _BESIDE, "learn", "--rounds", "1", "--config", str(config)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
 
         def read() -> None:
             assert process.stdout is not None
@@ -51,6 +60,18 @@ def _learner(config: Path, board: Board) -> Iterator[subprocess.Popen[str]]:
             process.terminate()
             process.wait()
             reader.join()
+
+
+def end_with_input() -> None:
+    """From now on this process gets SIGTERM when its standard input ends: by who started it, or by that one's death."""
+
+    def wait() -> None:
+        # Not by sys.stdin: Python could not end while a thread reads there.
+        while os.read(0, 1):
+            pass
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
+
+    Thread(target=wait, name="input", daemon=True).start()
 
 
 def _play(scene: Scene, player: Player, learner: subprocess.Popen[str], seconds: float, sessions: int) -> list[Played]:
