@@ -59,7 +59,7 @@ def evaluate(
     config
         Configuration files, as for up: rules, rewards, what stands for a missing feature.
     """
-    from functools import cache
+    from functools import lru_cache
 
     from rich.console import Console
 
@@ -75,12 +75,13 @@ def evaluate(
         raise SystemExit(f"seeds is how many, at least 1 (0: as many as is usual); {seeds} is none")
     if set_ not in CORPORA:
         raise SystemExit(f"there is no set {set_!r}; there are: {', '.join(CORPORA)}")
-    draw: Callable[[int], Corpus] = cache(lambda seed: corpus(set_, data, seed=seed))
+    # One at a time: a set is large, and is not read twice only because its sessions are counted first.
+    draw: Callable[[int], Corpus] = lru_cache(1)(lambda seed: corpus(set_, data, seed=seed))
+    samples = draw(0).samples
+    malicious = sum(sample.malicious for sample in samples)
     judged = study(settings_of(config, None), set_, draw, by_date=split == "date", effort=effort)
     with _bar(console, len(numbers)) as advance:
         found = [advance(one) for one in report_seeds.found(judged, numbers, effort.resamples)]
-    samples = draw(0).samples
-    malicious = sum(sample.malicious for sample in samples)
     words = (
         f"{len(samples)} sessions ({malicious} malicious), split by {split}; {len(numbers)} seeds, "
         f"{judged.rotations if split == 'artifact' else 1} of 5 parts tested on with each; interquartile means, with "

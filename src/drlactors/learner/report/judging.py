@@ -43,7 +43,7 @@ def rotate(study: Study, data: Data, seed: int) -> list[Rotated]:
     """All rotations of one seed."""
     fits = [
         (rotation, protocol.fit(study, data, rotation, seed))
-        for rotation in protocol.rotations(study, data.samples, seed)
+        for rotation in protocol.rotations(study, data.corpus.samples, seed)
     ]
     validation = pooled(
         [judged(fitted, data.over.select(among(data.over, rotation.validation)), study) for rotation, fitted in fits]

@@ -65,21 +65,21 @@ def _parts(samples: Sequence[Sample], seed: int) -> list[frozenset[str]]:
 class Data(NamedTuple):
     """The sessions of one seed."""
 
-    samples: tuple[Sample, ...]  # as ``over`` has them
-    over: Traces  # validated and tested on
+    corpus: Corpus
+    over: Traces  # of the corpus: validated and tested on
     drawn: tuple[Sample, ...]  # as ``learnable`` has them
     learnable: Traces
 
     @classmethod
     def of(cls, study: Study, seed: int) -> "Data":
-        samples = study.draw(seed).samples
-        over = traces(samples, study.task)
+        found = study.draw(seed)
+        over = traces(found.samples, study.task)
         if study.draws == 1:
-            return cls(samples, over, samples, over)
+            return cls(found, over, found.samples, over)
         drawn = tuple(
             sample for number in range(study.draws) for sample in study.draw(1000 + seed * study.draws + number).samples
         )
-        return cls(samples, over, drawn, traces(drawn, study.task))
+        return cls(found, over, drawn, traces(drawn, study.task))
 
 
 def among(over: Traces, artifacts: frozenset[str]) -> Bools:

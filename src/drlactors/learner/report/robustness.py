@@ -86,7 +86,7 @@ class Losses(NamedTuple):
     @classmethod
     def of(cls, study: Study, data: Data, rotated: list[Rotated], seed: int) -> "Losses":
         tested = frozenset().union(*(one.rotation.tested for one in rotated))
-        whole = [sample for sample in data.samples if sample.artifact in tested]
+        whole = [sample for sample in data.corpus.samples if sample.artifact in tested]
         dice, rules = np.random.default_rng(seed), study.task.rules
         free = study.task._replace(rules=rules._replace(lost_windows_before_final=1 << 30))
         wanted: dict[str, dict[str, dict[str, Margins]]] = {OURS: {}, THRESHOLD: {}}

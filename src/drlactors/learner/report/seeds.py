@@ -66,9 +66,9 @@ def _found(study: Study, data: Data, seed: int, resamples: int) -> Found:
         "alone": Alone.of(study, data, rotated),
         "loss": Losses.of(study, data, rotated, seed),
     }
-    if stages := Stages.of(study, study.draw(seed), rotated):
+    if stages := Stages.of(study, data.corpus, rotated):
         parts["stages"] = stages
-    names, often = _drawn(data.samples, resamples)
+    names, often = _drawn(data.corpus.samples, resamples)
     return Found(
         _figures(parts),
         [_figures({name: _selected(part, names, counts) for name, part in parts.items()}) for counts in often],
