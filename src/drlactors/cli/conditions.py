@@ -1,6 +1,9 @@
 """The conditions on patterns that commands take, as a query has them."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from drlactors.ports.patterns import Query
@@ -13,33 +16,61 @@ class NotATime(Exception):
     """A time is written as 2026-11-30, 2026-11-30T12:00 or 2026-11-30T12:00:00Z; without a zone it is UTC."""
 
 
-def conditions(
-    *,
-    type_: str,
-    technique: str,
-    artifact: str,
-    sandbox: str,
-    action: Answer,
-    truth: Known,
-    since: str,
-    until: str,
-) -> "Query":
-    """Empty ones do not count. Raises NotATime, and ValueError for a kind of attack that there is not."""
-    from drlactors.domain.action import Action
-    from drlactors.domain.attack import AttackType
-    from drlactors.domain.pattern import Truth
-    from drlactors.ports.patterns import Query
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Conditions:
+    """Those that are empty do not count.
 
-    return Query(
-        attack=AttackType(type_) if type_ else None,
-        technique=technique,
-        artifact=artifact,
-        sandbox=sandbox,
-        action=Action[action.upper()] if action else None,
-        truth=Truth(truth) if truth else None,
-        since_us=_instant_us(since) if since else None,
-        until_us=_instant_us(until) if until else None,
-    )
+    Parameters
+    ----------
+    type_
+        What the telemetry looks like: ransomware, wiper, miner, injection, ..., unknown, none.
+    technique
+        Of MITRE ATT&CK, with its sub-techniques: T1055 finds T1055.003 too.
+    artifact
+        A SHA-256.
+    sandbox
+        The sandbox's name.
+    action
+        The answer to the deciding window.
+    truth
+        What the sample turned out to be, as it is known today.
+    since
+        Decided then or later.
+    until
+        Decided before.
+    """
+
+    type_: str = ""
+    technique: str = ""
+    artifact: str = ""
+    sandbox: str = ""
+    action: Answer = ""
+    truth: Known = ""
+    since: str = ""
+    until: str = ""
+
+    def query(self) -> "Query":
+        """Raises NotATime, and ValueError for a kind of attack that there is not."""
+        from drlactors.domain.action import Action
+        from drlactors.domain.attack import AttackType
+        from drlactors.domain.pattern import Truth
+        from drlactors.ports.patterns import Query
+
+        return Query(
+            attack=AttackType(self.type_) if self.type_ else None,
+            technique=self.technique,
+            artifact=self.artifact,
+            sandbox=self.sandbox,
+            action=Action[self.action.upper()] if self.action else None,
+            truth=Truth(self.truth) if self.truth else None,
+            since_us=_instant_us(self.since) if self.since else None,
+            until_us=_instant_us(self.until) if self.until else None,
+        )
+
+
+#: What commands take where nothing is said.
+ALL = Conditions()
 
 
 def _instant_us(text: str) -> int:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from drlactors.cli.conditions import Answer, Known, conditions
+from drlactors.cli.conditions import ALL, Conditions
 
 
 def export(
@@ -12,14 +12,7 @@ def export(
     format_: Literal["json", "csv", "stix", "ocsf"],
     out: Path | None = None,
     findings_only: bool = False,
-    type_: str = "",
-    technique: str = "",
-    artifact: str = "",
-    sandbox: str = "",
-    action: Answer = "",
-    truth: Known = "",
-    since: str = "",
-    until: str = "",
+    conditions: Conditions = ALL,
     config: tuple[Path, ...] = (),
     data_dir: Path | None = None,
 ) -> None:
@@ -44,22 +37,6 @@ def export(
         The file; without it, standard output.
     findings_only
         In OCSF only what was found. What was done is read from the event log, session by session, and takes longer.
-    type_
-        What the telemetry looks like: ransomware, wiper, miner, injection, ..., unknown, none.
-    technique
-        Of MITRE ATT&CK, with its sub-techniques: T1055 finds T1055.003 too.
-    artifact
-        A SHA-256.
-    sandbox
-        The sandbox's name.
-    action
-        The answer to the deciding window.
-    truth
-        What the sample turned out to be, as it is known today.
-    since
-        Decided then or later.
-    until
-        Decided before.
     config
         Configuration files, as for up.
     data_dir
@@ -71,16 +48,7 @@ def export(
     from drlactors.exports.selection import lived_in, rendered, selected
     from drlactors.wiring import patterns
 
-    query = conditions(
-        type_=type_,
-        technique=technique,
-        artifact=artifact,
-        sandbox=sandbox,
-        action=action,
-        truth=truth,
-        since=since,
-        until=until,
-    )
+    query = conditions.query()
     with patterns(config, data_dir) as asked:
         producer = Producer(asked.settings.server.instance, version("drlactors"))
         lived = None if findings_only else lived_in(asked.log)

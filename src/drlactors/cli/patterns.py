@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drlactors.cli.conditions import Answer, Known, conditions
+from drlactors.cli.conditions import ALL, Conditions
 from drlactors.cli.listing import print_rows
 
 if TYPE_CHECKING:
@@ -29,14 +29,7 @@ class NotAPlace(Exception):
 
 def query(
     *,
-    type_: str = "",
-    technique: str = "",
-    artifact: str = "",
-    sandbox: str = "",
-    action: Answer = "",
-    truth: Known = "",
-    since: str = "",
-    until: str = "",
+    conditions: Conditions = ALL,
     like: str = "",
     limit: int = 20,
     after: str = "",
@@ -57,22 +50,6 @@ def query(
 
     Parameters
     ----------
-    type_
-        What the telemetry looks like: ransomware, wiper, miner, injection, ..., unknown, none.
-    technique
-        Of MITRE ATT&CK, with its sub-techniques: T1055 finds T1055.003 too.
-    artifact
-        A SHA-256.
-    sandbox
-        The sandbox's name.
-    action
-        The answer to the deciding window.
-    truth
-        What the sample turned out to be, as it is known today.
-    since
-        Decided then or later.
-    until
-        Decided before.
     like
         A session, or SESSION:WINDOW: nearest to what its policy saw when it decided there (else: at the end).
     limit
@@ -90,16 +67,7 @@ def query(
 
     if limit < 1:
         raise SystemExit(f"--limit {limit}: it is at least 1")
-    wanted = conditions(
-        type_=type_,
-        technique=technique,
-        artifact=artifact,
-        sandbox=sandbox,
-        action=action,
-        truth=truth,
-        since=since,
-        until=until,
-    )
+    wanted = conditions.query()
     with patterns(config, data_dir) as asked:
         if like:
             wanted = wanted._replace(near=_near(asked.log, like))
