@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
 from drlactors.actors.messages import Again, Left, Load, Loaded, Remember, Repeat, Stale, Store, Unloadable
-from drlactors.ports.log import Category, Entry, EventUnreadable, LogError, LogUnreachable, Snapshot, Stream
+from drlactors.ports.log import Category, Entry, LogError, LogUnreachable, Snapshot, Stream
 
 #: Remembering the marks costs a round trip, which is most of a small commit.
 MARK_EVERY_S = 0.1
@@ -163,7 +163,7 @@ class WriterActor(DispatchedActor):
             snapshot = self._until_reachable(lambda: log.snapshot(stream))
             version = snapshot.version if snapshot else 0
             entries = self._until_reachable(lambda: list(log.stream(stream, version)))
-        except EventUnreadable as unreadable:
+        except LogError as unreadable:  # of an event that is not known here, or another's stream by an id of a sandbox
             message.reply_to.tell(Unloadable(stream, str(unreadable)))
             return
         if entries is None:
@@ -178,6 +178,8 @@ class WriterActor(DispatchedActor):
 
     def _repeat(self, message: Repeat) -> None:
         stream = Stream(Category.SESSION, message.session)
+        if stream in self._refused:
+            return  # it may be another's: its owner is about to read it
         entries = self._until_reachable(lambda: list(self._line.log.stream(stream, message.after)))
         if entries:
             self._line.dispatcher.tell(Again(message.session, entries))

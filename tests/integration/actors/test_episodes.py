@@ -10,7 +10,7 @@ from drlactors.domain.episode import (
     StageRefused,
     Verdict,
 )
-from drlactors.domain.ids import EpisodeId
+from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.domain.session import EndReason, Outcome
 from drlactors.ports.log import Category, Stream
 from drlactors.sandboxes.sdk import Done, Session
@@ -87,6 +87,33 @@ def test_a_second_session_for_one_stage_is_refused_with_the_reason_and_changes_n
         intruder.end()
         over(plane, later, Outcome.BENIGN, 2)
         assert verdicts(plane, first.episode) == [Verdict.BENIGN]
+
+
+def test_a_stage_that_continues_what_is_no_episode_runs_alone_and_harms_nobody() -> None:
+    with running() as plane:
+        first = plane.open()
+        astray = plane.host.start(ARTIFACT, lambda _: Done(), continues=EpisodeId(first.id))  # its session, by mistake
+        for session in (first, astray):
+            send(session, 0, 2)
+            assert session.wait_answered(10)
+        over(plane, first, Outcome.MALICIOUS)
+        assert verdicts(plane, first.episode) == [Verdict.MALICIOUS]
+        assert plane.ended == []
+
+
+def test_a_session_by_the_id_of_an_episode_is_turned_away_with_the_reason_and_harms_nobody() -> None:
+    with running() as plane:
+        first = plane.open()
+        send(first, 0, 2)
+        until(lambda: went(plane, first.episode), "the episode is there")
+        intruder = plane.host.start(ARTIFACT, lambda _: Done(), session=SessionId(first.episode))
+        send(intruder, 0, 1)
+        send(intruder, 0, 1)
+        until(lambda: len(intruder.refusals) >= 2, "it is turned away")
+        assert all("this id belongs to episode-" in reason for _, reason in intruder.refusals)
+        over(plane, first, Outcome.MALICIOUS)
+        assert verdicts(plane, first.episode) == [Verdict.MALICIOUS]
+        assert plane.ended == []
 
 
 def test_a_stage_that_never_begins_makes_the_episode_partial_and_counts_if_it_begins_after_all() -> None:
