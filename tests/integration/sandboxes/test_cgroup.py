@@ -5,14 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from drlactors.sandboxes.containment import cgroup
+from drlactors.sandboxes.containment import cgroup, walls
 from drlactors.sandboxes.containment.cgroup import Cgroup
-from tests.integration.sandboxes.kit import gone, wait_for
+from tests.integration.sandboxes.kit import PYTHON, gone, wait_for
 
 SOURCES = Path(cgroup.__file__).parents[3]
 #: Comes in by the doors that it is told, then works.
@@ -121,3 +122,46 @@ def test_a_group_of_somebody_who_lives_is_not_swept_away() -> None:
     assert all(Path(door).exists() for door in group.doors)
     assert group.remove()
     assert not any(Path(door).exists() for door in group.doors)
+
+
+def test_groups_of_others_may_come_and_go_while_it_is_swept() -> None:
+    places = [tree.here for tree in cgroup.hierarchies() if os.access(tree.here, os.W_OK)]
+    if not places:
+        pytest.skip("no control group can be made here")
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            outer = places[0] / f"other-{os.getpid()}"
+            (outer / "inner").mkdir(parents=True)
+            (outer / "inner").rmdir()
+            outer.rmdir()
+
+    others = threading.Thread(target=come_and_go)
+    others.start()
+    try:
+        for _ in range(200):
+            cgroup.sweep()
+    finally:
+        stop.set()
+        others.join()
+
+
+SWEEPER = """
+import sys; sys.path.append(sys.argv[1])
+from drlactors.sandboxes.containment.cgroup import sweep
+print(sweep())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves what others cannot remove")
+def test_what_another_user_left_is_not_waited_for() -> None:
+    code = LEAVER.partition("group =")[0] + "print(*Cgroup.make().doors)"
+    left = subprocess.run([sys.executable, "-c", code, str(SOURCES)], stdout=subprocess.PIPE, text=True, check=True)
+    nobody = subprocess.run(
+        [PYTHON, "-c", SWEEPER, str(SOURCES)],
+        user=walls.NOBODY, group=walls.NOBODY, extra_groups=[], cwd="/", stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    cgroup.sweep()
+    assert nobody.stdout.strip() == "0"
+    assert not any(Path(door).exists() for door in left.stdout.split())

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from drlactors.cli.acts.scene import Scene
 from drlactors.sandboxes.analysis import SEARCH_PATH, Analysis, Finding, Specimen, Terms
+from drlactors.sandboxes.containment.cgroup import sweep
 from drlactors.sandboxes.decoys import Decoys
 from drlactors.sandboxes.errors import SandboxError
 from drlactors.sandboxes.plan import Artifact
@@ -52,6 +53,7 @@ def show(scene: Scene) -> None:
 
 
 def _run(scene: Scene, home: Path) -> Finding:
+    sweep()  # what a demo that was killed left behind
     command = install(ENCRYPTS, home)
     specimen = Specimen.of(command, home / "app" / "main.py")
     terms = replace(Terms(), folder=home, env={"SCRATCH": str(home), "PATH": SEARCH_PATH}, horizon_s=20.0)

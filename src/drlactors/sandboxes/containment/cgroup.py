@@ -159,13 +159,14 @@ def sweep() -> int:
     """Kills and removes the groups of sandboxes that are no more; how many there were.
 
     The name of a group says which process made it. Only groups made in this process namespace are looked at: whether
-    a process of another one lives cannot be seen from here.
+    a process of another one lives cannot be seen from here. What another user left is for that user, or root.
     """
     found: dict[str, list[tuple[Hierarchy, Path]]] = {}
     for tree in hierarchies():
-        for folder in tree.mount.rglob(f"{_PREFIX}-*"):
-            if _orphaned(folder.name):
-                found.setdefault(folder.name, []).append((tree, folder))
+        for place, names, _ in os.walk(tree.mount):  # unlike rglob, it bears that groups of others go meanwhile
+            for name in names:
+                if _orphaned(name) and os.access(folder := Path(place, name), os.W_OK):
+                    found.setdefault(name, []).append((tree, folder))
     for parts in found.values():
         unified = next((folder for tree, folder in parts if tree.unified), None)
         folders = {controller: folder for tree, folder in parts for controller in tree.controllers}
@@ -232,7 +233,7 @@ def _owner() -> str:
 
 def _orphaned(name: str) -> bool:
     parts = name.split("-")
-    if len(parts) != 5 or not all(part.isdecimal() for part in parts[1:]):
+    if len(parts) != 5 or parts[0] != _PREFIX or not all(part.isdecimal() for part in parts[1:]):
         return False
     namespace, pid, ticks, _ = (int(part) for part in parts[1:])
     if namespace != Path("/proc/self/ns/pid").stat().st_ino:
