@@ -130,7 +130,7 @@ def unordered(history: Sequence[ModelMetadata]) -> list[str]:
 
 
 _WORDS: dict[Any, str] = {
-    int: "an integer",
+    int: "an integer of 64 bits",
     float: "a number",
     str: "a string",
     tuple[int, ...]: "a list of integers",
@@ -142,6 +142,8 @@ _WORDS: dict[Any, str] = {
 def _is(kind: Any, value: Any) -> bool:
     """Whether a value from JSON is of an annotated kind; true and false are no numbers."""
     if isinstance(value, bool):
+        return False
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:  # neither the log nor arithmetic has place for it
         return False
     if kind is float:
         return isinstance(value, (int, float))

@@ -24,8 +24,11 @@ PROBE_TOLERANCE = 1e-3
 #: A network of ours has 30 kB, trees of 1,340 sessions have 14 MB; ten million weights of float32 are 40 MB.
 MAX_BYTES = 64 << 20
 
-#: Everything that ONNX Runtime raises: its exceptions have no common root below Exception.
+#: Everything that ONNX Runtime raises: its exceptions have no common root below Exception. Where names in a model are
+#: no text, and where memory is short, they are Python's own.
 VENDOR_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    UnicodeDecodeError,
     native.EPFail,
     native.EngineError,
     native.Fail,
@@ -114,7 +117,7 @@ def _signature(file: Path) -> bytes | None:
 def _metadata(file: Path, content: bytes) -> ModelMetadata:
     try:
         return from_json(content.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PolicyError(f"{file}: {error}") from error
 
 
@@ -136,7 +139,8 @@ def _session(file: Path, content: bytes) -> ort.InferenceSession:
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4  # what goes wrong is raised
     try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # The fallback is to try the same again, and to print that.
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except VENDOR_ERRORS as error:
         raise PolicyError(f"{file}: {error}") from error
 
@@ -149,5 +153,9 @@ def _check_shapes(file: Path, session: ort.InferenceSession, metadata: ModelMeta
         if len(ends) != 1:
             raise PolicyError(f"{file}: {len(ends)} inputs or outputs instead of one")
         (end,) = ends
-        if end.type != "tensor(float)" or len(end.shape) != 2 or isinstance(end.shape[0], int) or end.shape[1] != width:
-            raise PolicyError(f"{file}: {end.name} is {end.type} of {end.shape}, not float of any number by {width}")
+        try:
+            name, kind, shape = end.name, end.type, end.shape
+        except UnicodeDecodeError as error:
+            raise PolicyError(f"{file}: a name of its inputs or outputs is no text: {error}") from error
+        if kind != "tensor(float)" or len(shape) != 2 or isinstance(shape[0], int) or shape[1] != width:
+            raise PolicyError(f"{file}: {name} is {kind} of {shape}, not float of any number by {width}")

@@ -21,6 +21,8 @@ def test_json_both_ways():
         ("version", 0, "version is 0"),
         ("version", True, "version is True"),
         ("version", "1", "an integer"),
+        ("version", 2**63, "an integer of 64 bits"),
+        ("final_reward", -(10**400), "a number"),
         ("accuracy", 1.5, "accuracy is 1.5"),
         ("accuracy", "good", "a number"),
         ("false_positive_rate", -0.1, "false_positive_rate"),

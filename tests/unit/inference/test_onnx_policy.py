@@ -56,6 +56,8 @@ def test_broken_metadata_is_refused(tmp_path):
     refused(file, r"m0\.json")
     file.with_suffix(".json").write_text("{}")
     refused(file, "version is missing")
+    file.with_suffix(".json").write_text("[" * 100_000)
+    refused(file, "recursion")
 
 
 def test_a_model_for_other_features_is_refused(tmp_path):
@@ -78,6 +80,30 @@ def test_a_file_cut_off_anywhere_is_refused_though_its_checksum_is_right(tmp_pat
     file.write_bytes(content)
     file.with_suffix(".json").write_text(metadata(content).to_json())
     refused(file, "m.onnx")
+
+
+@pytest.mark.parametrize("name", [b"\x05state", b"\x07windows", b"\x02w0", b"\x04Gemm"])
+def test_a_file_whose_names_are_no_text_is_refused_without_a_word_on_standard_output(tmp_path, capsys, name):
+    content = graph().SerializeToString().replace(name, name[:-1] + b"\xff", 1)
+    file = tmp_path / "m.onnx"
+    file.write_bytes(content)
+    file.with_suffix(".json").write_text(metadata(content).to_json())
+    refused(file, "utf-8")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_model_that_needs_more_memory_than_there_is_is_refused(tmp_path):
+    model = graph()
+    model.graph.node[-1].output[0] = "small"
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2**40, 2**40]), "shape"))
+    model.graph.node.extend(
+        [
+            helper.make_node("ConstantOfShape", ["shape"], ["zeros"]),
+            helper.make_node("ReduceSum", ["zeros"], ["zero"], keepdims=0),
+            helper.make_node("Add", ["small", "zero"], ["values"]),
+        ]
+    )
+    refused(write(tmp_path, model), "ConstantOfShape")
 
 
 def test_weights_in_another_file_are_refused(tmp_path):
