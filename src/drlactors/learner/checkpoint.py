@@ -33,13 +33,15 @@ class Checkpoint(NamedTuple):
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> Path:
-    """The file, when it is safely on the disk; all but the newest files are then removed. Raises OSError."""
+    """The file, when it is safely on the disk; it and the ones before stay, the others are removed. Raises OSError."""
     facts = json.dumps({"format": FORMAT, **checkpoint.facts}, sort_keys=True, allow_nan=False)
     content = safetensors.torch.save(dict(checkpoint.tensors), {_FACTS: facts})
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{checkpoint.facts['updates']:012d}-{sha256(content).hexdigest()}{_SUFFIX}"
     write_whole(file, content)
-    for old in list(newest_first(folder))[KEPT:]:
+    files = list(newest_first(folder))
+    stay = [before for before in files if before.name <= file.name][:KEPT]  # later ones nobody could go on with
+    for old in set(files) - set(stay):
         old.unlink(missing_ok=True)
     for cut_off in folder.glob(f"*{_SUFFIX}.new"):
         cut_off.unlink(missing_ok=True)

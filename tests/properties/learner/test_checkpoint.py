@@ -100,6 +100,14 @@ def test_only_the_newest_stay_and_what_was_cut_off_is_cleared_away(tmp_path):
     assert len(list(tmp_path.iterdir())) == KEPT
 
 
+def test_broken_files_of_more_updates_do_not_push_out_what_was_begun_anew(tmp_path):
+    for updates in (900, 1000):
+        write(tmp_path, SOUND._replace(facts={"updates": updates})).write_bytes(b"broken")
+    for updates in (5, 6):
+        write(tmp_path, SOUND._replace(facts={"updates": updates}))
+    assert [read(file).facts["updates"] for file in newest_first(tmp_path)] == [6, 5]
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(CheckpointBroken, match="No such file"):
         read(tmp_path / "none.safetensors")
