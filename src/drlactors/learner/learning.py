@@ -20,7 +20,7 @@ from drlactors.learner.evaluation import Rank, figures, play
 from drlactors.learner.export import Exported, export, to_onnx
 from drlactors.learner.hyperparameters import hyperparameters
 from drlactors.learner.logged import held_out, samples
-from drlactors.learner.occurrences import Occurrence, Progressed
+from drlactors.learner.occurrences import Occurrence
 from drlactors.learner.replay_buffer import ReplayBuffer
 from drlactors.learner.training import Diverged, Training
 from drlactors.learner.transitions import Sample, Task, table
@@ -95,14 +95,12 @@ class LogTrainer:
         self._task = task
         self._study = study
         self._limits = limits
-        self._heard = heard
-        self._loss = float("nan")
         self._read = 0  # of the log, up to which ``_recorded`` goes
         self._recorded: Recorded | None = None
         features = len(task.schema.names)
         self._agent = Agent(settings, features, seed=0)
         buffer = ReplayBuffer(features, seed=0, capacity=study.capacity)
-        self._training = Training(self._agent, buffer, self._hear, folder=folder)
+        self._training = Training(self._agent, buffer, heard, folder=folder)
         try:
             self._training.resume()
         except ValueError as error:
@@ -134,7 +132,7 @@ class LogTrainer:
             self._training.learn(updates)
         except Diverged as error:
             raise CannotLearn(f"training has diverged {error}") from error
-        return Step(self.updates, self._loss, self._agent.settings.epsilon(self.updates))
+        return Step(self.updates, self._training.loss, self._agent.settings.epsilon(self.updates))
 
     def keep(self) -> None:
         self._training.keep()
@@ -153,7 +151,7 @@ class LogTrainer:
             version=version,
             date=self._date(),
             episodes=learned,
-            loss=self._loss if isfinite(self._loss) else 0.0,
+            loss=loss if isfinite(loss := self._training.loss) else 0.0,
             hyperparameters=hyperparameters(self._agent.settings._asdict(), self._task)
             | {"updates": self.updates, "torch": torch.__version__},
         )
@@ -217,11 +215,6 @@ class LogTrainer:
     def _at_us(self, position: int) -> int:
         """When what stands at a position was decided; 0 before all."""
         return self._log.read(position - 1, 1)[0].at_us if position else 0
-
-    def _hear(self, occurrence: Occurrence) -> None:
-        if isinstance(occurrence, Progressed):
-            self._loss = occurrence.loss
-        self._heard(occurrence)
 
 
 class _View(NamedTuple):

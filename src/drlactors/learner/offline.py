@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from hashlib import sha256
 from math import cos, nan, pi
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from drlactors.learner.methods import How, Method
 from drlactors.learner.occurrences import Occurrence, Progressed
 from drlactors.learner.replay_buffer import LEAST_CAPACITY, ReplayBuffer
 from drlactors.learner.traces import Traces
-from drlactors.learner.training import Training
+from drlactors.learner.training import OtherTraining, Training
 from drlactors.learner.transitions import Table, Task, table
 from drlactors.ports.learning import Step
 
@@ -55,7 +56,7 @@ class Run(NamedTuple):
     folder: Path  # for the agent's checkpoints and curve; what is there is gone on with
 
     def train(self, course: Course, heard: Heard) -> Trained:
-        """Train to the end. Raises what ``Training`` does, and ValueError where the method or the folder do not fit."""
+        """Train to the end. Raises what ``Training`` does, and ValueError where the method does not fit."""
         held = table(course.held, self.task)
         match self.method, course.learned:
             case FittedQ() as fitted, Traces() as learned:
@@ -92,7 +93,6 @@ class _Learning:
     def __init__(self, run: Run, method: Method, held: Table, heard: Heard) -> None:
         self._run, self._method, self._held, self._heard = run, method, held, heard
         self._step = max(1, method.updates // POINTS)
-        self._loss = 0.0
 
     def through(self, experiences: Experiences) -> Trained:
         run, updates, step = self._run, self._method.updates, self._step
@@ -100,24 +100,36 @@ class _Learning:
         agent = Agent(self._method.settings, features, seed=run.seed)
         capacity = max(LEAST_CAPACITY, len(experiences.a_tm1))
         buffer = ReplayBuffer(features, seed=run.seed, capacity=capacity)
-        training = Training(agent, buffer, self._hear, folder=run.folder)
-        if not training.resume():
+        training = Training(agent, buffer, self._hear, folder=run.folder, of=self._of(experiences))
+        try:
+            resumed = training.resume()
+        except OtherTraining as error:
+            raise OtherTraining(f"{run.folder}: {error}. Move it away to begin anew.") from error
+        if agent.updates > updates:
+            raise OtherTraining(f"{run.folder}: {agent.updates} updates are done, more than {updates}. Move it away.")
+        if not resumed:
             training.add(experiences)
             agent.learning_rate *= self._height(step / 2)
         curve = [point for point in self._kept() if point.updates <= agent.updates]
         while agent.updates < updates:
             if not training.learn(min(step - agent.updates % step, updates - agent.updates)):
                 raise ValueError(f"{len(buffer)} experiences are fewer than the batch of {self._method.settings.batch}")
-            curve.append(Point(agent.updates, self._loss, figures(run.played(agent.ranking, self._held))))
+            curve.append(Point(agent.updates, training.loss, figures(run.played(agent.ranking, self._held))))
             agent.learning_rate *= self._height(agent.updates + step / 2) / self._height(agent.updates - step / 2)
             self._keep(curve)  # before the checkpoint: a point too many is dropped, one that is missing would stay so
             training.keep()
             self._heard(curve[-1])
         return Trained(agent.ranking, tuple(curve), run.played(agent.ranking, self._held))
 
+    def _of(self, experiences: Experiences) -> str:
+        """The same for the same features, experiences and sessions to judge by; more updates are more of the same."""
+        told = sha256(repr((self._run.task.schema.id, self._method.annealed)).encode())
+        for column in (*experiences, *self._held):
+            told.update(column.tobytes())
+        return told.hexdigest()
+
     def _hear(self, occurrence: Occurrence) -> None:
         if isinstance(occurrence, Progressed):
-            self._loss = occurrence.loss
             self._heard(Step(occurrence.updates, occurrence.loss, occurrence.epsilon))
         else:
             self._heard(occurrence)

@@ -33,6 +33,10 @@ class Diverged(Exception):
     """Batches stay unusable after every remedy: what the buffer holds cannot be learned from."""
 
 
+class OtherTraining(ValueError):
+    """What stands in the folder is of another training; the message says what differs."""
+
+
 class Recovery(NamedTuple):
     """When what is done about updates that go wrong."""
 
@@ -65,8 +69,12 @@ class Training:
         *,
         folder: Path | None = None,
         recovery: Recovery = DEFAULTS,
+        of: str = "",
     ) -> None:
-        """Checkpoints are files in ``folder``; without one there are none."""
+        """Checkpoints are files in ``folder``; without one there are none. ``of``: what is learned, and from what.
+
+        Nothing is gone on with that was made of something else. Who fills the buffer anew as it goes on leaves it out.
+        """
         if recovery.good % recovery.look or recovery.checkpoint % recovery.good:
             raise ValueError(f"{recovery}: checkpoint has to be a multiple of good, and good one of look")
         self.agent = agent
@@ -75,6 +83,7 @@ class Training:
         self._heard = heard
         self._folder = folder
         self._recovery = recovery
+        self._of = of
         self._batch = agent.settings.batch
         # Written on the device and read once a look: nobody waits for a GPU in between.
         self._losses = torch.zeros(recovery.look, device=agent.device)
@@ -82,6 +91,16 @@ class Training:
         self._good = _copies(agent.tensors())
         self._good_update = agent.updates
         self._rollbacks = 0
+
+    @property
+    def loss(self) -> float:
+        """Mean of the newest updates, at most as many as a look reads, without skipped ones; resumed, it is the same.
+
+        Not a number before the first one.
+        """
+        newest = slice(min(self.agent.updates, self._recovery.look))
+        losses = self._losses[newest]
+        return losses[torch.isfinite(losses + self._norms[newest])].mean().item()
 
     def add(self, experiences: Experiences) -> None:
         """Add whole sessions, as returns over the steps of the settings. Raises what ``ReplayBuffer.extend`` raises."""
@@ -126,7 +145,8 @@ class Training:
     def resume(self) -> bool:
         """Go on from the newest sound checkpoint in the folder, with the buffer as it was; False where there is none.
 
-        Raises ValueError when that was made with other settings, or for a buffer of another shape.
+        Raises OtherTraining when that was made with other settings or of something else, and ValueError for a buffer
+        of another shape.
         """
         for file in newest_first(self._folder) if self._folder else ():
             try:
@@ -211,6 +231,7 @@ class Training:
             "learning_rate": self.agent.learning_rate,
             "batch": self._batch,
             "position": self.position,
+            "of": self._of,
             "settings": self.agent.settings._asdict(),
             "fingerprint": fingerprint(self.agent.device),
         }
@@ -220,7 +241,9 @@ class Training:
         tensors, facts = checkpoint
         made_with = Settings(**facts["settings"] | {"hidden": tuple(facts["settings"]["hidden"])})
         if made_with != self.agent.settings:
-            raise ValueError(f"the checkpoint was made with {made_with}, not {self.agent.settings}")
+            raise OtherTraining(f"the checkpoint was made with {made_with}, not {self.agent.settings}")
+        if facts.get("of", "") != self._of:
+            raise OtherTraining("the checkpoint was made of other experiences, or judged by other sessions")
         kept = {name.removeprefix(_BUFFER): t.numpy() for name, t in tensors.items() if name.startswith(_BUFFER)}
         self._buffer.restore(kept)
         for name, tensor in (self.agent.tensors() | {"losses": self._losses, "norms": self._norms}).items():

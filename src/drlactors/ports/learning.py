@@ -13,7 +13,7 @@ class Step(NamedTuple):
     """What some updates came to."""
 
     updates: int  # done in all; as before when there was too little to learn from
-    loss: float  # mean of the newest ones; not a number before the first look at it
+    loss: float  # mean of the newest ones; not a number before the first one
     epsilon: float  # with which the agent would explore; not a number where there is none
 
 

@@ -1,6 +1,7 @@
 """Offline training: it learns what separates the classes, and what it ends in depends on nothing but its arguments."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from drlactors.learner.fitted_stopping import Stopping
 from drlactors.learner.methods import LIVE, METHODS, Method, lasting
 from drlactors.learner.offline import POINTS, Point, Run, Trained
 from drlactors.learner.traces import Traces
+from drlactors.learner.training import OtherTraining
 from drlactors.learner.training_figures import drawn, plain
 from drlactors.ports.learning import Step
 from tests.unit.learner.samples import TASK
@@ -63,9 +65,9 @@ class Killed(BaseException):
     """Nobody catches it."""
 
 
-@pytest.mark.parametrize("points", [1, 7, POINTS])
-def test_a_training_that_was_cut_off_ends_in_the_same_bytes(points, course, tmp_path):
-    method, reached = SMALL._replace(updates=40), 0
+@pytest.mark.parametrize(("points", "updates"), [(1, 40), (7, 40), (POINTS, 40), (POINTS, 210)])
+def test_a_training_that_was_cut_off_ends_in_the_same_bytes(points, updates, course, tmp_path):
+    method, reached = SMALL._replace(updates=updates), 0
 
     def cut(heard):
         nonlocal reached
@@ -79,6 +81,25 @@ def test_a_training_that_was_cut_off_ends_in_the_same_bytes(points, course, tmp_
     whole = Run(TASK, method, 0, tmp_path / "whole").train(course, lambda _: None)
     assert weights(resumed) == weights(whole)
     assert resumed.curve == whole.curve
+    assert all(point.loss > 0 for point in whole.curve)
+
+
+def test_nothing_is_gone_on_with_that_was_made_of_something_else_or_is_longer(course, tmp_path):
+    method = SMALL._replace(updates=20)
+    Run(TASK, method, 0, tmp_path).train(course, lambda _: None)
+    dearer = TASK._replace(weights=replace(TASK.weights, wrong_verdict=9.0))
+    others = [
+        (TASK, method, of_samples(SAMPLES[4:], TASK, seed=0), "other experiences"),
+        (TASK, method, course._replace(held=course.held[1:]), "other sessions"),
+        (dearer, method, of_samples(SAMPLES, dearer, seed=0), "other experiences"),
+        (TASK, method._replace(annealed=False), course, "Move it away"),
+        (TASK, method._replace(settings=LIVE), course, "Settings"),
+        (TASK, method._replace(updates=19), course, "20 updates are done, more than 19"),
+    ]
+    for task, other, learned, says in others:
+        with pytest.raises(OtherTraining, match=f"{tmp_path}.*{says}"):
+            Run(task, other, 0, tmp_path).train(learned, lambda _: None)
+    assert Run(TASK, method._replace(updates=21), 0, tmp_path).train(course, lambda _: None).curve[-1].updates == 21
 
 
 def test_a_finished_training_is_not_begun_again(course, tmp_path):
