@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from drlactors.domain import model, registry
-from drlactors.domain.errors import NotEntered
+from drlactors.domain.errors import NotEntered, SeveralModels
 from drlactors.domain.ids import REGISTRY, model_of
 from drlactors.domain.model import Authority
 from drlactors.domain.registry import CONFIGURED, ChargePassed, ChargeReturned
@@ -41,13 +41,17 @@ class Registrar:
         return self._life(sha256)[0]
 
     def find(self, text: str) -> str:
-        """The digest of the one model whose digest or version number begins so. Raises NotEntered."""
+        """The digest of the one model of this version number, or else whose digest begins so.
+
+        Half of all digests begin with a number that is some version's. Raises NotEntered and SeveralModels.
+        """
         models = self.charge().models
-        found = [one for one in models if one.startswith(text)] if text else []
-        if len(found) != 1:
-            found = [one for one in models if (known := self.life(one).trained) and str(known.version) == text]
-        if len(found) != 1:
+        found = [one for one in models if (known := self.life(one).trained) and str(known.version) == text]
+        found = found or [one for one in models if text and one.startswith(text)]
+        if not found:
             raise NotEntered
+        if len(found) > 1:
+            raise SeveralModels
         return found[0]
 
     def enter(self, trained: model.Train) -> None:

@@ -68,6 +68,10 @@ class NotEntered(Refused):
     """The registry does not have this model."""
 
 
+class SeveralModels(Refused):
+    """More than one model is called so: give more of the digest."""
+
+
 class NotEvaluated(Refused):
     """The gate has not seen this model: evaluate it first, or promote it yourself and say why."""
 

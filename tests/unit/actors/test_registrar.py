@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 
 from drlactors.actors.registrar import Registrar
-from drlactors.domain.errors import EvaluatedAgainstAnother, NotEntered, NotEvaluated, StillServing
+from drlactors.domain.errors import EvaluatedAgainstAnother, NotEntered, NotEvaluated, SeveralModels, StillServing
 from drlactors.domain.model import Answer, Authority, Evaluate, Standing, Train
 from drlactors.ports.log import Append
 from drlactors.store.memory import MemoryEventLog
@@ -128,4 +128,17 @@ def test_a_model_is_found_by_the_beginning_of_its_digest_or_by_its_version(regis
     assert registrar.find("2") == B
     for text in ("", "c", "3"):
         with pytest.raises(NotEntered):
+            registrar.find(text)
+
+
+def test_a_version_number_is_not_taken_for_the_beginning_of_another_models_digest(registrar: Registrar) -> None:
+    registrar.enter(Train("2c" * 32, 3, "2026-11-25T00:00:00+00:00", "f1", 200, "the log", "key"))
+    assert registrar.find("2") == B
+    assert registrar.find("2c") == "2c" * 32
+
+
+def test_of_two_models_that_are_called_the_same_none_is_meant(registrar: Registrar) -> None:
+    registrar.enter(Train("a3" * 32, 2, "2026-11-25T00:00:00+00:00", "f1", 200, "the log", "key"))
+    for text in ("2", "a"):
+        with pytest.raises(SeveralModels):
             registrar.find(text)
