@@ -29,10 +29,15 @@ class ModelFolder:
     def add(self, source: Path, schema: FeatureSchema, trust: Trust) -> OnnxPolicy:
         """Take in a copy of a model that passes all checks. Raises PolicyError and OSError; then nothing is added.
 
+        One that is here and sound stays as it is, with the metadata and the signature that it has: it may be in charge.
         Each file is written under another name, synced and moved into place, the ONNX file last: whoever is killed
         between leaves no model that looks whole and is not.
         """
         sha256 = load(source, schema, trust).info.id
+        try:
+            return self.load(sha256, schema, trust)
+        except PolicyError:
+            pass  # it is not here yet, or not whole
         self.path.mkdir(parents=True, exist_ok=True)
         for suffix in (".json", SUFFIX, ".onnx"):
             if (part := source.with_suffix(suffix)).exists():

@@ -25,11 +25,16 @@ def add(file: Path, *, data: str, config: tuple[Path, ...] = (), data_dir: Path 
         As for up.
     """
     from drlactors.domain.model import Train
+    from drlactors.inference import load_model
+    from drlactors.ports.policy import PolicyError
     from drlactors.wiring import model_folder, trust
 
     with opened(config, data_dir) as (registrar, site):
+        offered = load_model(file, site.schema, trust(site.settings))
         policy = model_folder(site.settings).add(file, site.schema, trust(site.settings))
         known = policy.metadata
+        if (known, policy.signed_by) != (offered.metadata, offered.signed_by):
+            raise PolicyError(f"{policy.info.path} is this model with other metadata or another signature, and stays so")
         registrar.enter(
             Train(
                 sha256=known.sha256,
