@@ -1,6 +1,10 @@
 """The crash law: after any crash each window is recorded once, each action is carried out once, nothing is missing."""
 
 import asyncio
+import json
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +49,15 @@ def host(real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[Sandbox]:
 def system(tmp_path: Path, real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[SystemProcess]:
     with SystemProcess(tmp_path / "system", real[0].url, real[1].dsn) as process:
         yield process
+
+
+def readiness(system: SystemProcess) -> str:
+    url = json.loads((system.folder / "run.json").read_text())["metrics_url"]
+    try:
+        with urllib.request.urlopen(f"{url}/readyz") as answer:
+            return str(answer.read().decode().strip())
+    except urllib.error.HTTPError as error:
+        return error.read().decode().strip()
 
 
 @pytest.mark.parametrize(
@@ -106,6 +119,28 @@ def test_a_server_is_killed_under_load(
     crowd.play(WINDOWS // 2, WINDOWS)
     assert crowd.finish() == 0
     assert system.stop() == 0
+    assert audit(real[1].dsn, crowd) == []
+
+
+@pytest.mark.parametrize(("victim", "name"), [(0, "the message bus"), (1, "the event log")], ids=["nats", "postgres"])
+def test_while_a_server_is_away_the_system_is_not_ready_and_no_session_is_lost(
+    victim: int, name: str, tmp_path: Path, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
+) -> None:
+    folder = tmp_path / "system"
+    with SystemProcess(folder, real[0].url, real[1].dsn, sessions__lost_after_s=2, sessions__in_flight=8) as system:
+        system.start()
+        crowd = Crowd(host, SESSIONS, WINDOWS)
+        crowd.play(0, WINDOWS // 2)
+        wait_for(lambda: crowd.unanswered() == 0, 30, "they are answered")
+        real[victim].kill()
+        crowd.play(WINDOWS // 2, WINDOWS)
+        since_s = time.monotonic()
+        wait_for(lambda: readiness(system) == f"{name} is away", 30, "it says so")
+        wait_for(lambda: time.monotonic() - since_s > 4, 30, "it lasts")
+        real[victim].start()
+        assert crowd.finish() == 0
+        assert readiness(system) == "ready"
+        assert system.stop() == 0
     assert audit(real[1].dsn, crowd) == []
 
 

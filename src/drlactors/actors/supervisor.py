@@ -122,16 +122,11 @@ class SupervisorActor(DispatchedActor):
     # The passing of time
 
     def _recall(self, sessions: dict[Stream, int]) -> None:
-        """Sessions of an earlier run have been silent since their last entry.
-
-        However long nobody was there to listen, none is given up before half of ``lost_after_s`` is over: what its
-        sandbox sent meanwhile is still to be delivered.
-        """
+        """Sessions of an earlier run have been silent since their last entry."""
         clock = self._line.clock
         now_s, now_us = clock.monotonic_s(), clock.now_us()
         for stream, at_us in sorted(sessions.items(), key=operator.itemgetter(1)):
             self._heard_s[SessionId(stream.id)] = now_s - max(0, now_us - at_us) / 1e6
-        self._patient_until_s = now_s + self._line.limits.lost_after_s / 2
 
     def _look_after(self) -> None:
         limits, now_s = self._line.limits, self._line.clock.monotonic_s()
@@ -143,6 +138,10 @@ class SupervisorActor(DispatchedActor):
             self._wake(session, new=False).ref.tell(rebuild)
         if now_s - self._looked_s < LOOK_EVERY_S:
             return
+        if not self._line.bus.listening or now_s - self._looked_s > limits.lost_after_s / 2:
+            # Nobody was there to listen (a server is away, or this process was stopped): what the sandboxes sent
+            # meanwhile is still to be delivered.
+            self._patient_until_s = now_s + limits.lost_after_s / 2
         self._looked_s = now_s
         for session, ward in list(self._wards.items()):
             idle_s = now_s - self._heard_s.get(session, now_s)

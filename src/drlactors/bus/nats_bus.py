@@ -96,6 +96,17 @@ class NatsBus:
 
         self._connection.ask(begin())
 
+    @property
+    def reading(self) -> bool:
+        """Whether there is a consumer on the server; for as long as credit lasts, it is listened to."""
+        pull = self._pull
+        return pull is not None and not pull.in_doubt
+
+    @property
+    def listening(self) -> bool:
+        pull = self._pull
+        return pull is not None and not pull.in_doubt and pull.credit.requested > 0
+
     def replenish(self, messages: int) -> None:
         if (pull := self._pull) is not None:
             pull.replenish(messages)

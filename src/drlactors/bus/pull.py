@@ -80,6 +80,10 @@ class Pull:
         self._armed = False
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def in_doubt(self) -> bool:
+        return not self._expected
+
     def replenish(self, messages: int) -> None:
         """From any thread. While a request stands, the loop looks when the next messages come: no commit wakes it."""
         self._returns.put(messages, wake=not self.credit.requested)

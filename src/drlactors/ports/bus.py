@@ -63,6 +63,11 @@ class Bus(Protocol):
         """
         ...
 
+    @property
+    def listening(self) -> bool:
+        """Whether a message that came now would be delivered: the bus is there, and there is credit left."""
+        ...
+
     def replenish(self, messages: int) -> None:
         """Give back the credit of so many messages."""
         ...

@@ -62,6 +62,11 @@ class MemoryBus:
             self._deliver, self._after, self._credit, self._ahead = deliver, after, credit, 0
             self._changed.notify_all()
 
+    @property
+    def listening(self) -> bool:
+        with self._changed:
+            return self._deliver is not None and self._ahead < self._credit
+
     def replenish(self, messages: int) -> None:
         with self._changed:
             self._ahead = max(0, self._ahead - messages)

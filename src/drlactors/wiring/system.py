@@ -84,6 +84,7 @@ class System:
         self._on_fault = on_fault
         self._stack = ExitStack()
         self.fault: Exception | None = None
+        self._passing = "starting"  # or what else keeps messages from being taken, in the course of things
         self.settings = loaded.settings
         self.data_dir = Path(loaded.settings.server.data_dir)
 
@@ -128,7 +129,7 @@ class System:
         return False
 
     def _start(self, stack: ExitStack) -> Addresses:
-        settings = self.settings
+        settings, self._passing = self.settings, "starting"
         instruments = stack.enter_context(Instruments(settings, ready=self._ready))
         self.observer = instruments.observer
         self._set_level = instruments.logs.set_level
@@ -139,7 +140,7 @@ class System:
         stack.callback(log.close)
         clock = SystemClock()
         schema = FeatureSchema(settings.features.names, settings.features.missing)
-        bus = NatsBus(
+        bus = self._bus = NatsBus(
             self.addresses.nats_url,
             credentials=credentials(settings),
             limits=StreamLimits(
@@ -177,6 +178,7 @@ class System:
         line.supervisor.tell(Recalled(log.open_sessions()))
         stack.callback(self._drain, consumer)
         bus.consume(ledger.through(), self._deliver, settings.sessions.in_flight)
+        self._passing = ""
         self._watch(stack)
         if settings.patterns.follow:
             making = PatternsProcess(Task.of(settings, self.addresses.postgres_dsn), self.observer).start()
@@ -230,15 +232,17 @@ class System:
 
     def _ready(self) -> str:
         """Empty when messages are taken, or what keeps them from being taken."""
-        if not hasattr(self, "addresses"):
-            return "starting"
         if self.fault is not None:
             return str(self.fault)
-        return "the event log is away" if self.line.log_away else ""
+        if self._passing:
+            return self._passing
+        if self.line.log_away:
+            return "the event log is away"
+        return "" if self._bus.reading else "the message bus is away"
 
     def _drain(self, consumer: str) -> None:
         """Take no more messages; wait until what was taken is on disk, then remember how far that is."""
-        line = self.line
+        line, self._passing = self.line, "stopping"
         line.bus.stop_consuming()
         until_s = line.clock.monotonic_s() + DRAIN_S
         pause = Event()

@@ -118,6 +118,22 @@ def test_credit_is_never_exceeded_and_goes_on_when_given_back(kit: Kit) -> None:
     assert data_of(reader.deliveries) == [str(n).encode() for n in range(100)]
 
 
+def test_it_listens_while_it_is_read_and_credit_is_left(kit: Kit) -> None:
+    bus, link, session = kit.bus(), kit.link(), some_session()
+    assert not bus.listening
+    reader = Reader(bus, hold=True)
+    bus.consume(0, reader, credit=2)
+    assert until(lambda: bus.listening)
+    link.send(Kind.TELEMETRY, session, b"0")
+    link.send(Kind.TELEMETRY, session, b"1")
+    reader.wait(2)
+    assert until(lambda: not bus.listening)
+    bus.replenish(2)
+    assert until(lambda: bus.listening)
+    bus.stop_consuming()
+    assert not bus.listening
+
+
 def test_nothing_is_delivered_after_consuming_stopped(kit: Kit) -> None:
     bus, link, session = kit.bus(), kit.link(), some_session()
     reader = Reader(bus)

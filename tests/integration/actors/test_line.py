@@ -33,7 +33,6 @@ from drlactors.domain.session import (
     ActionSelected,
     EndReason,
     Event,
-    SessionLost,
     TelemetryLost,
     TelemetryRecorded,
 )
@@ -154,11 +153,11 @@ class Plane:
         line.reviewer.tell(Reopened(self.log.open_reviews()))
         line.coordinator.tell(Awaited(self.log.open_episodes()))
         catch_up(line)
-        self.bus.consume(0, self._deliver, 4096)
+        self.bus.consume(0, self.deliver, 4096)
         self.carried: list[Action] = []
         self.host = Sandbox(self.bus.link(), "sandbox-1", clock=self.clock)
 
-    def _deliver(self, deliveries: list[Delivery]) -> None:
+    def deliver(self, deliveries: list[Delivery]) -> None:
         self.line.ledger.enter(delivery.sequence for delivery in deliveries)
         self.line.supervisor.tell(Deliveries(deliveries))
 
@@ -199,16 +198,20 @@ def plane() -> Iterator[Plane]:
 
 
 def until(
-    condition: Callable[[], object], what: str, timeout_s: float = 10.0, clock: ManualClock | None = None
+    condition: Callable[[], object],
+    what: str,
+    timeout_s: float = 10.0,
+    clock: ManualClock | None = None,
+    step_s: float = 0.005,
 ) -> None:
-    """Look until it is so; with ``clock``, time passes for the actors as it does here."""
+    """Look until it is so; with ``clock``, time passes for the actors as it does here, or by ``step_s`` a look."""
     turn = threading.Event()
     for _ in range(int(timeout_s / 0.005)):
         if condition():
             return
         turn.wait(0.005)
         if clock is not None:
-            clock.seconds += 0.005
+            clock.seconds += step_s
     raise AssertionError(f"not within {timeout_s:.0f} s: {what}")
 
 
@@ -374,41 +377,6 @@ def test_the_rate_limit_delays_and_drops_nothing() -> None:
         plane.clock.seconds += 60
         for session in sessions:
             assert session.wait_answered(10)
-
-
-def test_a_silent_session_sleeps_wakes_with_its_state_and_is_lost_in_the_end(plane: Plane) -> None:
-    session = plane.open()
-    send(session, 0, 15)
-    assert session.wait_answered(10)
-    plane.clock.seconds += 61
-    until(lambda: plane.observer.totals["awake"] == 0, "it sleeps")
-    assert plane.log.snapshot(Stream(Category.SESSION, session.id)) is not None
-    send(session, 15, 20)
-    assert session.wait_answered(10)
-    assert recorded(plane.events(session.id)) == list(range(20))
-    plane.clock.seconds += 121
-    until(lambda: isinstance(plane.events(session.id)[-1], SessionLost), "it is lost")
-
-
-def test_a_session_that_was_open_when_the_system_ended_is_lost_when_it_stays_silent() -> None:
-    with running() as before:
-        silent, spoken = before.open(), before.open()
-        for session in (silent, spoken):
-            send(session, 0, 3)
-            assert session.wait_answered(10)
-    before.clock.seconds += 1000
-    with running(log=before.log, clock=before.clock) as plane:
-        until(lambda: plane.observer.totals["open"] == 2, "both are known")
-        plane.clock.seconds += 59
-        link = plane.bus.link()
-        link.send(Kind.TELEMETRY, spoken.id, wire.windows(spoken.id, "sandbox-1", [window(3)]))
-        until(lambda: recorded(plane.events(spoken.id)) == [0, 1, 2, 3], "one of them goes on")
-        assert not isinstance(plane.events(silent.id)[-1], SessionLost)
-        plane.clock.seconds += 2
-        until(lambda: isinstance(plane.events(silent.id)[-1], SessionLost), "the other is lost")
-        assert plane.events(silent.id)[-1] == SessionLost(silent_ms=1_061_000)
-        until(lambda: plane.observer.totals["open"] == 1, "one is left")
-        assert recorded(plane.events(spoken.id)) == [0, 1, 2, 3]
 
 
 def test_a_trace_reaches_the_stored_events(plane: Plane) -> None:
