@@ -31,21 +31,22 @@ class Queue:
     """A file of its own, for one thread of one process. What a call has put there is on disk when it returns.
 
     Everything in it can be made again from the log: a file that cannot be read is set aside, what another revision
-    derived is dropped, and the queue begins anew.
+    derived is dropped, and the queue begins anew. All of it is read when it is opened: what is damaged further behind
+    would end whoever comes to it, again and again.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Change).decode
         try:
             self._open(path)
         except sqlite3.OperationalError:  # in use by another, or the disk is full: beginning anew mends neither
             raise
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, ValueError):  # ValueError: what it holds is no change, and no position
             self._file.close()
             path.replace(path.with_suffix(".broken"))
             self._open(path)
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Change).decode
 
     def _open(self, path: Path) -> None:
         self._file = sqlite3.connect(path, isolation_level=None)
@@ -53,11 +54,17 @@ class Queue:
         self._file.execute("PRAGMA synchronous = FULL")
         if self._file.execute("PRAGMA user_version").fetchone() != (REVISION,):  # also of a new file: 0
             self._file.executescript(_ANEW)
+        if self._file.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError(f"{path} is damaged")
         self.base: int  # up to here the store has everything
         self.reached: int  # up to here the log was looked at
-        self._length: int
-        self.base, self.reached = self._file.execute("SELECT base, reached FROM reach").fetchone()
-        (self._length,) = self._file.execute("SELECT count(*) FROM changes").fetchone()
+        ((self.base, self.reached),) = msgspec.convert(
+            self._file.execute("SELECT base, reached FROM reach").fetchall(), list[tuple[int, int]]
+        )
+        self._length = 0
+        for (change,) in self._file.execute("SELECT change FROM changes"):
+            self._decode(change)
+            self._length += 1
 
     def __len__(self) -> int:
         return self._length

@@ -181,6 +181,26 @@ def test_a_queue_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     assert path.with_suffix(".broken").read_bytes().startswith(b"not a queue")
 
 
+@pytest.mark.parametrize("damage", ["a page", "a change"])
+def test_a_queue_that_is_damaged_further_behind_is_set_aside_as_well(tmp_path: Path, damage: str) -> None:
+    path, log, store = tmp_path / "queue", history(6), MemoryPatterns()
+    store.away = True
+    with closing(Queue(path)) as queue:
+        work(follower(log, store, queue, ManualClock()))
+        assert len(queue)
+    if damage == "a change":
+        with closing(sqlite3.connect(path, isolation_level=None)) as file:
+            file.execute("UPDATE changes SET change = x'93' WHERE number = 2")
+    else:
+        whole, page = path.read_bytes(), 4096
+        path.write_bytes(whole[:page] + bytes(page) + whole[2 * page :])
+    store.away = False
+    with closing(Queue(path)) as queue:
+        work(follower(log, store, queue, ManualClock()))
+    assert held(store) == wanted(log)
+    assert path.with_suffix(".broken").exists()
+
+
 @pytest.mark.parametrize("revision", [0, REVISION + 1])
 def test_what_another_revision_left_in_the_queue_is_derived_anew(tmp_path: Path, revision: int) -> None:
     path, log, store = tmp_path / "queue", history(6), MemoryPatterns()
