@@ -6,7 +6,7 @@ from typing import NamedTuple
 from drlactors.patterns.projector import Projector
 from drlactors.patterns.queue import Queue
 from drlactors.ports.clock import Clock
-from drlactors.ports.log import EventLog, LogUnreachable
+from drlactors.ports.log import EventLog, LogError
 from drlactors.ports.patterns import PatternsError, PatternStore
 
 #: Turns of the log that are looked at at a time, and changes that are one transaction of the store.
@@ -43,7 +43,7 @@ class Back(NamedTuple):
 
 
 class LogAway(NamedTuple):
-    """The log cannot be read: there is nothing new to learn until it can."""
+    """The log cannot be read: there is nothing new to learn until it can, by a newer program maybe."""
 
     why: str
 
@@ -54,7 +54,14 @@ class Full(NamedTuple):
     waiting: int
 
 
-Heard = Stored | Queued | Away | Back | LogAway | Full
+class PutBack(NamedTuple):
+    """The log ends before what was made of it: it was put back, or is another one. All is made again."""
+
+    reached: int
+    head: int
+
+
+Heard = Stored | Queued | Away | Back | LogAway | Full | PutBack
 
 
 class Follower:
@@ -98,15 +105,17 @@ class Follower:
         return stored or derived
 
     def _empty(self) -> bool:
-        now_s = self._clock.monotonic_s()
-        if now_s < self._retry_at_s:
+        if self._clock.monotonic_s() < self._retry_at_s:
             return False
         try:
             return self._store_some()
         except PatternsError as error:
-            self._met, self._away, self._retry_at_s = False, True, now_s + self._retry_s
-            self._hear(Away(str(error), len(self._queue), self._retry_s))
+            self._lose(error)
             return False
+
+    def _lose(self, error: PatternsError) -> None:
+        self._met, self._away, self._retry_at_s = False, True, self._clock.monotonic_s() + self._retry_s
+        self._hear(Away(str(error), len(self._queue), self._retry_s))
 
     def _store_some(self) -> bool:
         if not self._met:
@@ -137,12 +146,22 @@ class Follower:
         try:
             turns = self._log.turns(self._queue.reached, TURNS)
             changes = self._projector.changes(turns)
-        except LogUnreachable as error:
+            head = self._queue.reached if turns else self._log.head()
+        except LogError as error:  # also of what a newer program wrote: that one can read on
             if not self._log_away:
                 self._hear(LogAway(str(error)))
             self._log_away = True
             return False
         self._log_away = False
+        if head < self._queue.reached:
+            self._hear(PutBack(self._queue.reached, head))
+            self._queue.begin_anew()
+            self._met = False
+            try:
+                self._store.clear()
+            except PatternsError as error:  # it is found again when the store is back
+                self._lose(error)
+            return True
         if not turns:
             return False
         self._queue.add(changes, turns[-1].position)

@@ -94,5 +94,10 @@ class Queue:
         self.base, self.reached = stored, reached
         self._length -= dropped
 
+    def begin_anew(self) -> None:
+        """Drop all, and look at the log from its beginning."""
+        self._file.executescript(_ANEW)
+        self.base = self.reached = self._length = 0
+
     def close(self) -> None:
         self._file.close()

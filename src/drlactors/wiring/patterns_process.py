@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from drlactors.domain.ids import SessionId
-from drlactors.patterns.follower import Away, Back, Full, Heard, LogAway, Queued, Stored
+from drlactors.patterns.follower import Away, Back, Full, Heard, LogAway, PutBack, Queued, Stored
 from drlactors.ports.observer import Observer
 from drlactors.wiring.patterns import Task, following
 
@@ -24,7 +24,7 @@ BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STOP_S = 10.0
 #: Characters that are noted of a line that was not understood.
 SHOWN = 200
-_KINDS: dict[str, type[Heard]] = {kind.__name__: kind for kind in (Stored, Queued, Away, Back, LogAway, Full)}
+_KINDS: dict[str, type[Heard]] = {kind.__name__: kind for kind in (Stored, Queued, Away, Back, LogAway, Full, PutBack)}
 _SKIPPED, _ASKED = "skipped", "asked"
 
 
@@ -145,3 +145,5 @@ class PatternsProcess:
                 observer.note("patterns.log-away", **heard._asdict())
             case Full():
                 observer.note("patterns.queue-full", **heard._asdict())
+            case PutBack():
+                observer.note("patterns.log-put-back", **heard._asdict())

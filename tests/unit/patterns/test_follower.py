@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from drlactors.domain.pattern import REVISION
-from drlactors.patterns.follower import Away, Back, Full, Heard, LogAway, Queued, Stored
+from drlactors.patterns.follower import Away, Back, Full, Heard, LogAway, PutBack, Queued, Stored
 from drlactors.patterns.queue import Queue
-from drlactors.ports.log import Entry, LogUnreachable
+from drlactors.ports.log import Entry, EventUnreadable, LogError, LogUnreachable
 from drlactors.store.memory import MemoryEventLog
 from drlactors.testing.histories import Turn, any_turns, write
 from drlactors.testing.memory_patterns import MemoryPatterns
@@ -148,9 +148,11 @@ def test_two_followers_take_turns(tmp_path: Path) -> None:
     assert in_order(store)
 
 
-def test_a_log_that_is_away_is_said_once_and_read_when_it_is_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [LogUnreachable("away"), EventUnreadable("away")])
+def test_a_log_that_cannot_be_read_is_said_once_and_read_when_it_can(tmp_path: Path, error: LogError) -> None:
     heard: list[Heard] = []
     log, store = AwayLog(), MemoryPatterns()
+    log.error = error
     history(5, log)
     with closing(Queue(tmp_path / "queue")) as queue:
         following = follower(log, store, queue, ManualClock(), heard)
@@ -162,12 +164,35 @@ def test_a_log_that_is_away_is_said_once_and_read_when_it_is_back(tmp_path: Path
         assert held(store) == wanted(log)
 
 
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_log_that_was_put_back_is_what_patterns_are_made_of_again(tmp_path: Path, waiting: bool) -> None:
+    lived = [*(Turn(of, "enter", 0) for of in range(4)), *any_turns(sessions=4, count=80, seed=1)]
+    before, store, clock, heard = MemoryEventLog(), MemoryPatterns(), ManualClock(), list[Heard]()
+    write(before, [*lived, *(Turn(of, "end", 0) for of in range(4))])
+    backup = MemoryEventLog()
+    write(backup, lived)
+    with closing(Queue(tmp_path / "queue")) as queue:
+        store.away = waiting  # what the log does not have any more lies in the queue; else in the store
+        work(follower(before, store, queue, clock))
+        following = follower(backup, store, queue, clock, heard)
+        work(following)
+        assert PutBack(before.turns(0, 1000)[-1].position, backup.head()) in heard
+        store.away = False
+        clock.now_s = 60.0
+        work(following)
+        assert held(store) == wanted(backup)
+        write(backup, [*lived, *(Turn(of, "end", 0) for of in range(3))])
+        work(following)
+    assert held(store) == wanted(backup)
+
+
 class AwayLog(MemoryEventLog):
     away = True
+    error: LogError = LogUnreachable("away")
 
     def turns(self, after: int, limit: int) -> list[Entry]:
         if self.away:
-            raise LogUnreachable("away")
+            raise self.error
         return super().turns(after, limit)
 
 
