@@ -20,20 +20,21 @@ def read(file: Path) -> dict[str, Outcome]:
     """By sha256 and by the report's file name, without folders. Rows whose label is unknown are left out.
 
     The table has a column ``label`` (malicious, benign, unknown; 1, 0), and ``file`` or one for the sha256. Raises
-    BrokenRecording with the line.
+    BrokenRecording with the line, also where a name was labelled otherwise before: CAPE calls all reports report.json.
     """
-    found: dict[str, Outcome] = {}
-    with file.open(encoding="utf-8", newline="") as text:
+    found: dict[str, Outcome | None] = {}
+    with file.open(encoding="utf-8-sig", newline="") as text:  # spreadsheets write a mark of the encoding
         rows = csv.DictReader(text)
         try:
             for row in rows:
                 outcome = _WORDS[row["label"].strip().lower()]
-                names = [row[column].strip().lower() for column in _BY_SHA256 if row.get(column)]
-                names += [Path(row[_BY_FILE].strip()).name] if row.get(_BY_FILE) else []
-                if not names:
+                artifacts = [row[column].strip().lower() for column in _BY_SHA256 if row.get(column)]
+                files = [Path(row[_BY_FILE].strip()).name] if row.get(_BY_FILE) else []
+                if not artifacts and not files:
                     raise ValueError("neither a file nor a sha256")
-                if outcome is not None:
-                    found |= dict.fromkeys(names, outcome)
+                for name in (*files, *(artifacts if outcome else ())):  # of an artifact another run may tell more
+                    if found.setdefault(name, outcome) is not outcome:
+                        raise ValueError(f"{name} has another label before")
         except (KeyError, AttributeError, ValueError, csv.Error) as error:
             raise BrokenRecording(file, f"line {rows.line_num}", repr(error)) from error
-    return found
+    return {name: outcome for name, outcome in found.items() if outcome is not None}
