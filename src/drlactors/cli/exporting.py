@@ -44,6 +44,7 @@ def export(
     """
     from importlib.metadata import version
 
+    from drlactors.cli.files import whole
     from drlactors.exports.producer import Producer
     from drlactors.exports.selection import lived_in, rendered, selected
     from drlactors.wiring import patterns
@@ -56,10 +57,5 @@ def export(
         if out is None:
             sys.stdout.writelines(texts)
             return
-        part = out.with_name(f"{out.name}.part")  # a file of the name that was given is whole
-        try:
-            with part.open("w", encoding="utf-8", newline="") as written:  # CSV has line breaks of its own
-                written.writelines(texts)
-            part.replace(out)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole(out, encoding="utf-8", newline="") as written:  # CSV has line breaks of its own
+            written.writelines(texts)

@@ -45,6 +45,7 @@ def export(*session: UUID, out: Path = Path(), config: tuple[Path, ...] = (), da
     data_dir
         As for up.
     """
+    from drlactors.cli.files import whole
     from drlactors.domain.ids import SessionId
     from drlactors.exports.receipt import receipt
     from drlactors.ports.log import Category, Stream
@@ -61,7 +62,7 @@ def export(*session: UUID, out: Path = Path(), config: tuple[Path, ...] = (), da
         out.mkdir(parents=True, exist_ok=True)
         for stream in streams:
             file, lines = out / f"receipt-{stream.id}.jsonl", 0
-            with file.open("w", encoding="ascii", newline="\n") as written:
+            with whole(file, encoding="ascii", newline="\n") as written:
                 for line in receipt(SessionId(stream.id), settings.server.instance, log.kept(stream), private):
                     written.write(line)
                     lines += 1

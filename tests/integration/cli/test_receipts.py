@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from drlactors.__main__ import run
@@ -113,3 +114,18 @@ def test_no_key_is_made_within_a_repository(drlactors: Said, tmp_path: Path, mon
     (tmp_path / ".git").mkdir()
     status, _, complaint = drlactors("receipts", "export", STREAM.id, "--out", tmp_path)
     assert (status, "receipts.key" in complaint) == (1, True)
+
+
+def test_a_receipt_that_cannot_be_made_anew_leaves_the_one_that_is_there(
+    drlactors: Said, database: str, file: Path
+) -> None:
+    before = file.read_bytes()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            b"UPDATE eventlog.stored_events SET state = ''::bytea WHERE originator_version = "
+            b"(SELECT max(originator_version) FROM eventlog.stored_events)"
+        )
+    status, _, complaint = drlactors("receipts", "export", STREAM.id, "--out", file.parent)
+    assert (status, "row format" in complaint) == (1, True)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
