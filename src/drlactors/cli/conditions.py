@@ -51,12 +51,14 @@ class Conditions:
     until: str = ""
 
     def query(self) -> "Query":
-        """Raises NotATime, and ValueError for a kind of attack that there is not."""
+        """Raises NotATime, and SystemExit for a kind of attack that there is not."""
         from drlactors.domain.action import Action
         from drlactors.domain.attack import AttackType
         from drlactors.domain.pattern import Truth
         from drlactors.ports.patterns import Query
 
+        if self.type_ not in ("", *AttackType):
+            raise SystemExit(f"--type {self.type_}: it is one of {', '.join(AttackType)}")
         return Query(
             attack=AttackType(self.type_) if self.type_ else None,
             technique=self.technique,

@@ -41,6 +41,8 @@ _TABLE = "patterns.attack_patterns"
 _TAKE_TURN = b"SELECT revision, position FROM patterns.progress FOR UPDATE"
 _POSITION = b"SELECT revision, position FROM patterns.progress"
 _MOVE = b"UPDATE patterns.progress SET revision = %s, position = %s"
+#: Where somebody emptied the tables by hand: what is not remembered would be stored for ever.
+_BEGIN = b"INSERT INTO patterns.progress SELECT '', 0 WHERE NOT EXISTS (SELECT FROM patterns.progress)"
 _CLEAR = f"TRUNCATE {_TABLE}, patterns.outcomes".encode()
 _STORED = f"SELECT policy, bin, truth FROM {_TABLE} WHERE session = ANY(%s)".encode()
 _DELETE = f"DELETE FROM {_TABLE} WHERE session = ANY(%s)".encode()
@@ -66,6 +68,7 @@ class PostgresPatterns:
         self, dsn: str, *, connections: int = 4, asked: Callable[[float], None] = lambda _seconds: None
     ) -> None:
         given = conninfo_to_dict(dsn)
+        self._dsn = dsn
         # The pool's own words would go to standard error, between lines of JSON; whoever asks is told by an exception.
         logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
         self._pool = ConnectionPool(
@@ -113,6 +116,7 @@ class PostgresPatterns:
         sessions = list({change.session for change in changes})
         # In a pipeline: what needs no answer is not waited for.
         with self._connection() as connection, connection.pipeline(), connection.transaction():
+            connection.execute(_BEGIN)
             progress = connection.execute(_TAKE_TURN)
             stored = connection.execute(_STORED, (sessions,), binary=True)
             turn = progress.fetchone()
@@ -132,6 +136,7 @@ class PostgresPatterns:
 
     def clear(self) -> None:
         with self._connection() as connection, connection.transaction():
+            connection.execute(_BEGIN)
             connection.execute(_TAKE_TURN)
             connection.execute(_CLEAR)
             connection.execute(_MOVE, (self.REVISION, 0))
@@ -150,12 +155,22 @@ class PostgresPatterns:
         try:
             with self._pool.connection() as connection:
                 yield connection
-        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except PoolTimeout as error:
+            raise PatternsUnreachable(f"The pattern store cannot be reached: {self._why() or error}") from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise PatternsUnreachable(f"The pattern store cannot be reached: {error}") from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise PatternsError("No patterns were made in this database yet.") from error
         except psycopg.Error as error:
             raise PatternsError(str(error)) from error
+
+    def _why(self) -> str:
+        """Why there is no connection, which the pool keeps to itself; nothing where one could be had now."""
+        try:
+            psycopg.connect(self._dsn, connect_timeout=2).close()
+        except psycopg.Error as error:
+            return str(error)
+        return ""
 
 
 def _configure(connection: Connection[TupleRow]) -> None:

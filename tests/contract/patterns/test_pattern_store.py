@@ -319,7 +319,21 @@ def test_a_reader_asks_everything_and_writes_nothing(database: str) -> None:
 def test_a_server_that_is_not_there_is_unreachable() -> None:
     store = PostgresPatterns("postgresql://nobody@127.0.0.1:1/none")
     try:
-        with pytest.raises(PatternsUnreachable):
+        with pytest.raises(PatternsUnreachable, match="Connection refused"):  # and not only that there is none
             store.position()
     finally:
         store.close()
+
+
+def test_a_position_that_was_deleted_by_hand_begins_anew(database: str) -> None:
+    with postgres_patterns(database) as store:
+        assert store.store(changes(*MANY[:5]), after=0)
+        for forgotten in range(2):
+            with psycopg.connect(database, autocommit=True) as connection:
+                connection.execute(b"DELETE FROM patterns.progress")
+            if forgotten:
+                store.clear()
+            assert not store.store(changes(MANY[5], first=6), after=5)
+            assert store.store(changes(*MANY[:6]), after=0)
+            assert store.position() == 6
+            assert len(store.page(Query(), limit=10).found) == 6

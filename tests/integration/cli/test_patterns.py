@@ -132,3 +132,8 @@ def test_a_store_that_goes_away_meanwhile_does_not_pass_for_one_with_all_pattern
     task = Task.of(settings, dsn)._replace(patterns_dsn=make_conninfo(dsn, dbname="nowhere"))
     with pytest.raises(PatternsError):
         make_all(task)
+
+
+def test_an_unknown_type_is_answered_with_those_that_there_are(drlactors: Said) -> None:
+    status, _, why = drlactors("patterns", "query", "--type", "Ransomware")
+    assert (status, "ransomware, " in why) == (2, True)
