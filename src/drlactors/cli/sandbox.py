@@ -99,17 +99,17 @@ def summary(played: Sequence[Any]) -> Any:
 
     from drlactors.domain.action import Action
 
-    table = Table("stage", "class", "run", "stopped", "windows", *[action.name.lower()[:10] for action in Action])
-    for stage in (1, 2):
-        for malicious in (True, False):
-            some = [one for one in played if one.recording.stage == stage and one.recording.malicious is malicious]
-            if some:
-                table.add_row(
-                    str(stage),
-                    "malicious" if malicious else "benign",
-                    str(len(some)),
-                    str(sum(one.stopped is not None for one in some)),
-                    str(sum(one.sent for one in some)),
-                    *[str(sum(one.hosted.selected[action] for one in some)) for action in Action],
-                )
+    groups = {
+        f"stage {stage}\n{'malicious' if malicious else 'benign'}": some
+        for stage in (1, 2)
+        for malicious in (True, False)
+        if (some := [one for one in played if one.recording.stage == stage and one.recording.malicious is malicious])
+    }
+    table = Table("", *groups)  # one column each: a terminal of 80 shows all of it
+    table.add_row("run", *(str(len(some)) for some in groups.values()))
+    table.add_row("stopped", *(str(sum(one.stopped is not None for one in some)) for some in groups.values()))
+    table.add_row("windows", *(str(sum(one.sent for one in some)) for some in groups.values()))
+    for action in Action:
+        counts = (sum(one.hosted.selected[action] for one in some) for some in groups.values())
+        table.add_row(action.name.lower(), *map(str, counts))
     return table
