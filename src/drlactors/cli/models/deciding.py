@@ -34,7 +34,7 @@ def add(file: Path, *, data: str, config: tuple[Path, ...] = (), data_dir: Path 
         policy = model_folder(site.settings).add(file, site.schema, trust(site.settings))
         known = policy.metadata
         if (known, policy.signed_by) != (offered.metadata, offered.signed_by):
-            raise PolicyError(f"{policy.info.path} is this model with other metadata or another signature, and stays so")
+            raise PolicyError(f"{policy.info.path} is this model with other metadata or signature, and stays so")
         registrar.enter(
             Train(
                 sha256=known.sha256,
