@@ -137,6 +137,7 @@ def test_while_a_server_is_away_the_system_is_not_ready_and_no_session_is_lost(
         since_s = time.monotonic()
         wait_for(lambda: readiness(system) == f"{name} is away", 30, "it says so")
         wait_for(lambda: time.monotonic() - since_s > 4, 30, "it lasts")
+        assert system.log_path.read_text().count("models.unread") <= 3  # once for each kind of answer, not each time
         real[victim].start()
         assert crowd.finish() == 0
         assert readiness(system) == "ready"

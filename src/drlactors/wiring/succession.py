@@ -116,14 +116,18 @@ class Succession:
         return None
 
     def _follow(self, stop: Event) -> None:
+        said = ""
         while not stop.wait(FOLLOW_S):
             try:
                 state = self._registrar.charge()
                 self._succeed(state)
                 self._follow_candidates(registry.candidates(state, self.settings.models.shadows))
                 self._record_shadows()
+                said = ""
             except LogError as error:
-                self._line.observer.error("models.unread", error)
+                if str(error) != said:  # a log that is away for an hour is one line, not 14,400
+                    said = str(error)
+                    self._line.observer.error("models.unread", error)
 
     def _succeed(self, state: registry.State) -> None:
         with self._lock:
