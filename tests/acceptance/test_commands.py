@@ -53,6 +53,12 @@ def of(system: SystemProcess) -> tuple[str, str]:
     return "--data-dir", str(system.folder)
 
 
+def test_no_secret_is_printed(up: SystemProcess) -> None:
+    wait_for(lambda: "drlactors is up. NATS nats://127.0.0.1:" in up.log_path.read_text(), 30, "it is up")
+    told = up.log_path.read_text()
+    assert not [name for name in ("nats/token", "postgres/password") if (up.folder / name).read_text() in told]
+
+
 @pytest.mark.parametrize("command", ALL, ids=" ".join)
 def test_every_help_shows_an_example(command: tuple[str, ...]) -> None:
     done = drlactors(*command, "--help")

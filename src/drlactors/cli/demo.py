@@ -59,7 +59,7 @@ def demo(
             board = Board()
             host = Sandbox(link, "demo", watch=board.answered)
             scene = Scene(console=console, system=system, config=config, host=host, board=board)
-            console.print(f"Up: {system.addresses.nats_url}, {system.serving.info.id} decides.")
+            console.print(f"Up: {system.addresses.nats_shown}, {system.serving.info.id} decides.")
             live.show(scene)
             review.show(scene)
             played, learner = loop.show(scene, seconds=seconds, sessions=sessions, speed=speed)

@@ -40,7 +40,9 @@ def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
         system = System(read(), reload=read, on_fault=stopped.set)
         addresses = system.start()
         gateway = f", gRPC {addresses.gateway}" if addresses.gateway else ""
-        print(f"drlactors is up. NATS {addresses.nats_url}{gateway}, metrics {addresses.metrics_url}/metrics.", end=" ")
+        print(
+            f"drlactors is up. NATS {addresses.nats_shown}{gateway}, metrics {addresses.metrics_url}/metrics.", end=" "
+        )
         print("Ctrl-C stops it.")
         sys.stdout.flush()
         try:

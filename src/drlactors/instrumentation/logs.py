@@ -94,7 +94,12 @@ def _formatter(options: LogOptions, *, colors: bool) -> ProcessorFormatter:
     rendered: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
         if options.format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=colors and not options.file)]
+        # Where rich is installed, its traces show what variables hold: passwords among it, and 50 kB for one error.
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=colors and not options.file, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     return ProcessorFormatter(
         foreign_pre_chain=[*_COMMON, structlog.stdlib.add_logger_name],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -31,6 +32,11 @@ class Addresses(NamedTuple):
     metrics_url: str
     pid: int
     gateway: str = ""  # HOST:PORT, where there is one
+
+    @property
+    def nats_shown(self) -> str:
+        """Without what one logs in with: what is printed ends in a journal."""
+        return re.sub(r"(^|//|,)[^@/,]*@", r"\1", self.nats_url)
 
 
 def credentials(settings: Settings, token: str = "") -> Credentials:

@@ -163,6 +163,22 @@ def test_a_log_file_is_set_aside_when_it_has_grown(tmp_path):
     assert json.loads((tmp_path / "logs" / "drl.log").read_text().splitlines()[-1])["number"] == 199
 
 
+@pytest.mark.parametrize("format_", ["console", "json"])
+def test_an_error_is_written_without_what_variables_hold(format_, capsys):
+    def connect(dsn):
+        raise ConnectionError(f"no answer within {len(dsn)} s")
+
+    written = Logs(Options(format=format_))
+    try:
+        connect("postgresql://me:" + "correcthorse" + "@db/log")
+    except ConnectionError as error:
+        written.error("log.unreachable", error, {})
+    written.close()
+    told = capsys.readouterr().err
+    assert "in connect" in told
+    assert "me:correcthorse" not in told
+
+
 def test_the_console_format_is_for_people(capsys):
     written = Logs(Options(format="console"))
     written.info("system.started", {"pid": 7})
