@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drlactors.config.settings import Settings
 from drlactors.ports.decisions import END, Recorded, joined, position_at
+from drlactors.ports.log import LogError
 from drlactors.store.connections import Connections
 from drlactors.store.experiences import PostgresDecisions
 from drlactors.store.log import PostgresEventLog
@@ -29,12 +30,15 @@ class Past:
         self._folder = folder
 
     def recorded(self, schema: str, *, through: int | None = None) -> Recorded:
-        """All decisions under a feature schema up to a position: from the archive, and behind its end from the log."""
+        """All decisions under a feature schema up to a position: from the archive, and behind its end from the log.
+
+        Raises ForeignArchive.
+        """
         last = END if through is None else through
         self._decisions.catch_up(last)
         if not self._folder.exists():
             return self._decisions.recorded(schema, through=last)
-        kept = _open(self._folder)
+        kept = self._kept()
         behind = self._decisions.recorded(schema, after=kept.head(), through=last)
         return joined([kept.recorded(schema, through=last), behind])
 
@@ -43,10 +47,26 @@ class Past:
         return position_at(self.log, at_us)
 
     def write_archive(self, through: int | None, say: Callable[["Part"], None]) -> "Manifest":
-        """Put what is in the log, up to a position, into the archive too; see ``store.archive_writer.write``."""
+        """Put what is in the log, up to a position, into the archive too; see ``store.archive_writer.write``.
+
+        Raises ForeignArchive.
+        """
         from drlactors.store.archive_writer import write
 
+        self._kept()
         return write(self._folder, self._rows, self._decisions, END if through is None else through, say=say)
+
+    def _kept(self) -> "Archive":
+        """The archive, if the log has what it ends with: a log that was begun anew or put back has other entries."""
+        kept = _open(self._folder)
+        head = kept.head()
+        if head and kept.read(head - 1, 1) != self.log.read(head - 1, 1):
+            raise ForeignArchive(f"{self._folder} is of another log: at position {head} this one has not what it has")
+        return kept
+
+
+class ForeignArchive(LogError):
+    """What the archive has and what the log has are not of one past."""
 
 
 def archive(files: Sequence[Path] = (), data_dir: Path | None = None, folder: Path | None = None) -> "Archive":

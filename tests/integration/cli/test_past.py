@@ -17,6 +17,8 @@ from drlactors.store.log import PostgresEventLog
 from drlactors.store.memory import MemoryEventLog
 from drlactors.testing.histories import SCHEMA, Turn, any_turns, episode_of, write
 from drlactors.wiring import past
+from drlactors.wiring.history import ForeignArchive
+from tests.conftest import fresh_database
 from tests.contract.store.given import SCHEMA_DIR
 from tests.properties.learner.test_projection import FALSE_NEGATIVE
 
@@ -158,6 +160,23 @@ def test_the_past_is_the_archive_and_the_log_behind_it(drlactors: Said, log: Pos
     assert labels(then).malicious.tolist() == labels(before).malicious.tolist()
     assert labels(before).malicious[:2].tolist() == [True, True]
     assert labels(after).malicious[:2].tolist() == [False, False]
+
+
+@pytest.mark.parametrize("sessions", [0, 9], ids=["begun anew", "with another past"])
+def test_an_archive_is_not_gone_on_with_by_another_log(
+    sessions: int, drlactors: Said, tmp_path: Path, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drlactors("archive", "write", "--through", "100")
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "archive").iterdir()}
+    for other in fresh_database(postgres_dsn):
+        monkeypatch.setenv("DRLACTORS_POSTGRES__URL", other)
+        with closing(PostgresEventLog(other, schema_dir=SCHEMA_DIR)) as log:
+            write(log, any_turns(sessions=sessions, count=400, seed=5) if sessions else [])
+        with past() as (history, _), pytest.raises(ForeignArchive):
+            history.recorded(SCHEMA)
+        status, _, complaint = drlactors("archive", "write")
+        assert (status, "another log" in complaint) == (1, True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "archive").iterdir()} == kept
 
 
 def test_episodes_are_counted_by_what_they_came_to(drlactors: Said) -> None:
