@@ -1,5 +1,6 @@
 """Training begins, looks, recovers and resumes as it says it does, and tells each of it."""
 
+import resource
 from dataclasses import FrozenInstanceError
 
 import numpy as np
@@ -291,6 +292,18 @@ def test_a_disk_that_refuses_stops_no_training(tmp_path):
     assert training(heard, folder=file / "below").learn(40) == 40
     (refused,) = of(CheckpointNotWritten, heard)
     assert "directory" in refused.because.lower()
+
+
+def test_a_checkpoint_that_the_disk_has_no_room_for_leaves_nothing_on_it(tmp_path):
+    heard: list = []
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        assert training(heard, folder=tmp_path).learn(40) == 40
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(of(CheckpointNotWritten, heard)) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_resuming_where_other_bits_are_computed_is_told(tmp_path, monkeypatch):
