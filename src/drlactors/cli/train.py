@@ -94,9 +94,17 @@ def train(
     from drlactors.learner.hyperparameters import hyperparameters
     from drlactors.learner.methods import lasting
     from drlactors.learner.training_figures import drawn, plain
+    from drlactors.signing import read_key
     from drlactors.wiring.access import settings_of
     from drlactors.wiring.learning import task_of
 
+    # Each of these would else be found when all is trained.
+    if seeds < 1 or updates < 0 or version < 1:
+        raise SystemExit("--seeds and --version are at least 1, --updates at least 0")
+    if date and datetime.fromisoformat(date).tzinfo is None:
+        raise SystemExit(f"--date is {date}: it needs its offset from UTC, such as {date}+00:00")
+    if key is not None:
+        read_key(key)
     console = Console()
     settings = settings_of(config, data_dir)
     task = task_of(settings)

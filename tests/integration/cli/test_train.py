@@ -121,6 +121,12 @@ def test_an_archive_teaches_what_its_log_teaches(drlactors: Said, log: PostgresE
         (("--method", "sarsa"), "no method is called 'sarsa'"),
         (("--method", "stopping", "--updates", "3"), "stopping has no updates"),
         (("--set", "android-strace"), "say where android-strace-2018 lies"),
+        (("--seeds", "0"), "at least 1"),
+        (("--updates", "-1"), "at least 0"),
+        (("--version", "0"), "at least 1"),
+        (("--date", "2026-11-30T00:00:00"), "2026-11-30T00:00:00+00:00"),
+        (("--date", "yesterday"), "Invalid isoformat string"),
+        (("--key", "nowhere.key"), "nowhere.key: No such file"),
     ],
 )
 def test_what_cannot_be_meant_is_said_in_one_line(
