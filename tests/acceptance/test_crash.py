@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import signal
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -13,14 +16,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from drlactors.actors import reach
+from drlactors.config.load import load
 from drlactors.config.share import share
 from drlactors.domain.episode import EpisodeCompleted, Verdict
 from drlactors.domain.session import SessionLost, Started
 from drlactors.ports.log import Category, Event, Stream
 from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
+from drlactors.testing.processes import processes_in
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from drlactors.wiring import sandbox_link
+from drlactors.wiring import System, sandbox_link, succession
 from tests.acceptance.harness import Crowd, SystemProcess, audit, servers, wait_for
 
 SESSIONS, WINDOWS = 12, 40
@@ -51,8 +57,7 @@ def system(tmp_path: Path, real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Itera
         yield process
 
 
-def readiness(system: SystemProcess) -> str:
-    url = json.loads((system.folder / "run.json").read_text())["metrics_url"]
+def readiness(url: str) -> str:
     try:
         with urllib.request.urlopen(f"{url}/readyz") as answer:
             return str(answer.read().decode().strip())
@@ -129,18 +134,19 @@ def test_while_a_server_is_away_the_system_is_not_ready_and_no_session_is_lost(
     folder = tmp_path / "system"
     with SystemProcess(folder, real[0].url, real[1].dsn, sessions__lost_after_s=2, sessions__in_flight=8) as system:
         system.start()
+        url = json.loads((folder / "run.json").read_text())["metrics_url"]
         crowd = Crowd(host, SESSIONS, WINDOWS)
         crowd.play(0, WINDOWS // 2)
         wait_for(lambda: crowd.unanswered() == 0, 30, "they are answered")
         real[victim].kill()
         crowd.play(WINDOWS // 2, WINDOWS)
         since_s = time.monotonic()
-        wait_for(lambda: readiness(system) == f"{name} is away", 30, "it says so")
+        wait_for(lambda: readiness(url) == f"{name} is away", 30, "it says so")
         wait_for(lambda: time.monotonic() - since_s > 4, 30, "it lasts")
         assert system.log_path.read_text().count("models.unread") <= 3  # once for each kind of answer, not each time
         real[victim].start()
         assert crowd.finish() == 0
-        assert readiness(system) == "ready"
+        assert readiness(url) == "ready"
         assert system.stop() == 0
     assert audit(real[1].dsn, crowd) == []
 
@@ -173,6 +179,28 @@ def test_a_database_that_takes_nothing_is_waited_for_and_nothing_is_buried(
     assert system.stop() == 0
     assert "unstorable" not in system.log_path.read_text()
     assert audit(real[1].dsn, crowd) == []
+
+
+def test_a_database_that_is_frozen_is_away_and_keeps_nobody_from_stopping(
+    tmp_path: Path, real: tuple[EmbeddedNats, EmbeddedPostgres], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "SILENT_S", 0.5)
+    monkeypatch.setattr(succession, "JOIN_S", 1.0)
+    given = {"server.data_dir": str(tmp_path), "nats.url": real[0].url, "postgres.url": real[1].dsn}
+    system = System(load(overrides=given | {"metrics.port": 0, "patterns.follow": False}))
+    url = system.start().metrics_url
+    frozen = processes_in(real[1].data_dir / "cluster", "postgres")
+    try:
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: readiness(url) == "the event log is away", 20, "it says so")
+        stopping = threading.Thread(target=system.stop, daemon=True)
+        stopping.start()
+        stopping.join(20)
+        assert not stopping.is_alive()
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_system_whose_writer_failed_ends_with_the_reason_and_the_next_one_loses_nothing(

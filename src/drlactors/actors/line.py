@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from drlactors.actors.dispatched import Dispatcher
 from drlactors.actors.ledger import Ledger
 from drlactors.actors.messages import Committed, Ref
+from drlactors.actors.reach import Reach
 from drlactors.codec import outbound
 from drlactors.domain import session
 from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered, StageRefused
@@ -107,9 +108,13 @@ class Line:
         self.commit = commit
         self.end = end
         self.stopping = threading.Event()
-        self.log_away = False
+        self.reach = Reach(clock)
         #: By the name under which the log remembers it: up to where a follower needs no entry again.
         self.followers: dict[str, Callable[[], int]] = {}
+
+    @property
+    def log_away(self) -> bool:
+        return self.reach.away
 
     def follow(self, entries: list[Entry], acting: list[Entry]) -> None:
         """Show new entries to those who follow the log; ``acting``: those of them with more than windows in them."""

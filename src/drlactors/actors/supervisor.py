@@ -8,6 +8,7 @@ from drlactors.actors.dispatched import DispatchedActor, Failure
 from drlactors.actors.inference import InferenceActor
 from drlactors.actors.line import Line
 from drlactors.actors.messages import Arrived, Deliveries, Leave, Left, Ordered, Rebuild, Recalled, Ref, Tick, ToSession
+from drlactors.actors.reach import SILENT_S
 from drlactors.actors.session import Presence, SessionActor
 from drlactors.actors.writer import WriterActor
 from drlactors.codec import outbound
@@ -15,7 +16,7 @@ from drlactors.codec.inbound import Malformed, decode
 from drlactors.domain.ids import SessionId, forget_names
 from drlactors.domain.session import Lapse, Start
 from drlactors.ports.bus import Delivery
-from drlactors.ports.log import Stream
+from drlactors.ports.log import LogUnreachable, Stream
 
 #: How often idle and silent sessions are looked for: they have been so for seconds.
 LOOK_EVERY_S = 1.0
@@ -51,6 +52,7 @@ class SupervisorActor(DispatchedActor):
         self._gone = 0  # sessions that left since the names at hand were given back
         self._looked_s = float("-inf")
         self._patient_until_s = float("-inf")
+        self._log_silent = False
 
     def on_start(self) -> None:
         self._line.main.supervisor = self._line.commit.supervisor = self
@@ -143,6 +145,11 @@ class SupervisorActor(DispatchedActor):
             # meanwhile is still to be delivered.
             self._patient_until_s = now_s + limits.lost_after_s / 2
         self._looked_s = now_s
+        if self._line.reach.silent and not self._log_silent:
+            self._line.observer.error(
+                "log.unreachable", LogUnreachable(f"no answer for {SILENT_S:.0f} s, still waiting")
+            )
+        self._log_silent = self._line.reach.silent
         for session, ward in list(self._wards.items()):
             idle_s = now_s - self._heard_s.get(session, now_s)
             idle = not ward.presence.busy and not ward.presence.leaving

@@ -190,13 +190,10 @@ class WriterActor(DispatchedActor):
         pause_s = line.limits.backoff_initial_s
         while True:
             try:
-                result = work()
+                with line.reach.asking("writer"):
+                    return work()
             except LogUnreachable as error:
-                line.log_away = True
                 line.observer.error("log.unreachable", error, retry_in_s=pause_s)
                 if line.stopping.wait(pause_s):
                     return None
                 pause_s = min(2 * pause_s, line.limits.backoff_max_s)
-            else:
-                line.log_away = False
-                return result

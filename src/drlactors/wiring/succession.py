@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from drlactors.actors.line import Line
+from drlactors.actors.reach import SILENT_S
 from drlactors.actors.registrar import Registrar
 from drlactors.config.folders import FolderWatch
 from drlactors.config.settings import Settings
@@ -23,6 +24,8 @@ from drlactors.wiring.access import trust
 
 #: How often the registry's stream is looked at: one index lookup. A subscription would read every window of the log.
 FOLLOW_S = 0.25
+#: Who follows it may wait for a server that is frozen; then the log is known to be away, and the stop goes on.
+JOIN_S = SILENT_S + 1
 
 
 def model_path(settings: Settings) -> Path:
@@ -73,7 +76,7 @@ class Succession:
         thread = Thread(target=self._follow, args=(stop,), name="model-follower", daemon=True)
         thread.start()
         stack.callback(self._stop_shadows)
-        stack.callback(thread.join)
+        stack.callback(thread.join, JOIN_S)
         stack.callback(stop.set)
 
     def watch(self) -> None:
@@ -119,10 +122,11 @@ class Succession:
         said = ""
         while not stop.wait(FOLLOW_S):
             try:
-                state = self._registrar.charge()
-                self._succeed(state)
-                self._follow_candidates(registry.candidates(state, self.settings.models.shadows))
-                self._record_shadows()
+                with self._line.reach.asking("models"):
+                    state = self._registrar.charge()
+                    self._succeed(state)
+                    self._follow_candidates(registry.candidates(state, self.settings.models.shadows))
+                    self._record_shadows()
                 said = ""
             except LogError as error:
                 if str(error) != said:  # a log that is away for an hour is one line, not 14,400

@@ -1,13 +1,16 @@
 """Sessions that say nothing: they sleep, wake with what they knew, and are lost in the end."""
 
+import threading
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from drlactors.codec import sandbox as wire
 from drlactors.domain.session import SessionLost
 from drlactors.ports.bus import Kind
-from drlactors.ports.log import Category, Stream
+from drlactors.ports.log import Append, Category, Stream
 from drlactors.testing.given import window
-from tests.integration.actors.test_line import LIMITS, recorded, running, send, until
+from tests.integration.actors.test_line import LIMITS, Shaky, recorded, running, send, until
 
 
 def test_a_silent_session_sleeps_wakes_with_its_state_and_is_lost_in_the_end() -> None:
@@ -44,6 +47,41 @@ def test_no_session_is_lost_for_a_silence_in_which_nobody_listened(deaf: str) ->
         until(lost, "who stays silent is lost", clock=plane.clock, step_s=1)
         assert plane.clock.seconds >= back_s + LIMITS.lost_after_s / 3  # half, but for the last look before
         assert recorded(plane.events(spoken.id)) == [0, 1, 2, 3]
+
+
+class Frozen(Shaky):
+    """A log that takes what it is given, and answers when it is thawed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thawed = threading.Event()
+        self.thawed.set()
+        self.asked = False
+
+    def append(self, appends: Sequence[Append], positions: Mapping[str, int] | None = None) -> list[int | None]:
+        self.asked = not self.thawed.is_set()
+        assert self.thawed.wait(20)
+        return super().append(appends, positions)
+
+
+def test_a_log_that_answers_nothing_is_away_and_it_is_said_once() -> None:
+    log = Frozen()
+    with running(log=log) as plane:
+        session = plane.open()
+        send(session, 0, 3)
+        assert session.wait_answered(10)
+        log.thawed.clear()
+        send(session, 3, 6)
+        until(lambda: log.asked, "the writer waits")
+        assert not plane.line.log_away
+        until(lambda: plane.observer.errors, "it is said", clock=plane.clock, step_s=1)
+        assert plane.line.log_away
+        until(lambda: plane.clock.seconds > 1100, "time passes", clock=plane.clock, step_s=1)
+        log.thawed.set()
+        assert session.wait_answered(10)
+        until(lambda: not plane.line.log_away, "it is back")
+        assert [name for name, _, _ in plane.observer.errors] == ["log.unreachable"]
+        assert recorded(plane.events(session.id)) == list(range(6))
 
 
 def test_a_session_that_was_open_when_the_system_ended_is_lost_when_it_stays_silent() -> None:
