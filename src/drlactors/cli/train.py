@@ -77,7 +77,7 @@ def train(
     version
         The number of the model's version.
     date
-        Its date, ISO 8601 with an offset from UTC; without it, that of the newest session.
+        Its date, ISO 8601 with an offset from UTC; without it, that of the newest session, or now where none has one.
     key
         A private key of `drlactors models keys` to sign the model with; one that nobody signed does not serve.
     config

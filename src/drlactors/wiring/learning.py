@@ -26,6 +26,7 @@ from drlactors.learner.tuning import tuned
 from drlactors.ports.clock import SystemClock
 from drlactors.ports.learning import CannotLearn, Round, Step
 from drlactors.ports.policy import Policy, PolicyError
+from drlactors.signing import public_key, read_key
 from drlactors.store.experiences import PostgresDecisions
 from drlactors.testing.processes import DirectoryClaim
 from drlactors.wiring.access import database, open_log, settings_of, trust
@@ -56,9 +57,11 @@ def learner(
     """A learner that works, on a thread of its own, until the context ends; then its state is in a checkpoint.
 
     On the log of the running system, or of servers that are started for as long as it takes. Raises CannotLearn where
-    its checkpoints are of another kind, and ServerFailed where another learner works in the same folder.
+    its checkpoints are of another kind or no candidate could ever be taken in, KeyRefused for a key that cannot be
+    used, and ServerFailed where another learner works in the same folder.
     """
     settings = settings_of(files, data_dir)
+    _check_key(settings)
     mine, task = settings.learner, task_of(settings)
     folder = Path(mine.folder) if mine.folder else Path(settings.server.data_dir) / "learner"
     with ExitStack() as stack:
@@ -97,6 +100,18 @@ def learner(
         finally:
             if dispatcher.stop(STOP_S):
                 trainer.keep()
+
+
+def _check_key(settings: Settings) -> None:
+    """Else it would be found once a round is trained, and found again at every turn from then on."""
+    key, trusted = settings.learner.key, trust(settings)
+    if key and public_key(read_key(Path(key))) not in trusted.keys:
+        raise CannotLearn(f"what {key} signs is refused: its public half is not among models.trusted_keys")
+    if not key and not trusted.allow_unsigned:
+        raise CannotLearn(
+            "an unsigned candidate is refused: name a key in learner.key, as drlactors models keys makes one, and its "
+            "public half in models.trusted_keys"
+        )
 
 
 class ModelShelf:

@@ -12,10 +12,11 @@ from drlactors.config import load
 from drlactors.domain.action import Action
 from drlactors.inference import Trust, load_model, packaged_model
 from drlactors.learner.transitions import Sample
+from drlactors.ports.learning import CannotLearn
 from drlactors.sandboxes.recording import recordings
-from drlactors.signing import make_key
+from drlactors.signing import KeyRefused, make_key
 from drlactors.store.log import PostgresEventLog
-from drlactors.wiring.learning import task_of
+from drlactors.wiring.learning import learner, task_of
 from tests.contract.store.given import SCHEMA_DIR
 from tests.unit.learner.logs import write
 
@@ -138,3 +139,22 @@ def test_what_cannot_be_meant_is_said_in_one_line(
     assert said in complaint
     assert len(complaint.splitlines()) == 1
     assert not (tmp_path / "trained").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("", "an unsigned candidate is refused"),
+        ("strange.key", "strange.key signs is refused"),
+        ("none", "none: No such"),
+    ],
+)
+def test_a_learner_whose_candidates_nobody_would_take_does_not_begin(
+    key: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_key(tmp_path / "strange.key")
+    monkeypatch.setenv("DRLACTORS_LEARNER__KEY", str(tmp_path / key) if key else "")
+    began = learner((), tmp_path / "data", watch=lambda _: None, heard=lambda _: None)
+    with pytest.raises((CannotLearn, KeyRefused), match=says), began:
+        pass
+    assert not (tmp_path / "data").exists()
