@@ -95,9 +95,11 @@ def found(paths: tuple[Path, ...]) -> Iterator[tuple[Path, bool]]:
         if not path.is_dir():
             yield path, True
             continue
-        for folder, folders, names in os.walk(path):
+        errors: list[OSError] = []
+        for folder, folders, names in os.walk(path, onerror=errors.append):
             folders.sort()
             yield from ((Path(folder) / name, False) for name in sorted(names))
+        yield from ((Path(error.filename), True) for error in errors)  # to be named: it holds nobody knows what
 
 
 def _label(labels: Path | None, *, verdicts: bool) -> "Label":
@@ -211,7 +213,7 @@ class _Work:
         if fate.there(finished.digest(path)):
             self._tell("there already", path)
             return
-        with _shown(progress, f"{counted}: {_plain(path.name)[:40]}", path.stat().st_size) as task:
+        with _shown(progress, f"{counted}: {_plain(path.name)[:40]}", _size(path)) as task:
             watch = partial(_reached, progress, task)
             report = finished.read(path, window_ms=self._window_ms, watch=watch)
         runs = finished.sessions(path, report, self._label)
@@ -250,6 +252,14 @@ def _shown(progress: "Progress", what: str, total: int) -> "Iterator[TaskID]":
         yield task
     finally:
         progress.remove_task(task)
+
+
+def _size(path: Path) -> int:
+    """For the progress; of a file that has gone meanwhile, reading it says so."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _reached(progress: "Progress", task: "TaskID", byte: int) -> None:

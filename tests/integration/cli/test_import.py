@@ -32,6 +32,7 @@ from drlactors.domain.session import (
 )
 from drlactors.inference import RulePolicy
 from drlactors.ports.log import Category, Stream
+from drlactors.sandboxes.importers import finished
 from drlactors.store.log import PostgresEventLog
 from tests.contract.store.given import SCHEMA_DIR
 from tests.unit.sandboxes.importers.kit import (
@@ -220,6 +221,23 @@ def test_what_cannot_be_read_is_named_with_its_place_and_leaves_nothing(
             (line,) = (line for line in lines if f"/{name}.json" in line)
             assert line.startswith("broken ")
             assert re.search(why, line), line
+
+
+def test_a_report_that_goes_while_others_are_imported_is_named_and_the_others_are_imported(
+    drlactors: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = reports(tmp_path / "in", one=WHOLE, other=WHOLE + b" ")
+    digest = finished.digest
+
+    def gone(path: Path) -> str:
+        found = digest(path)
+        if path.name == "one.json":
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(finished, "digest", gone)
+    status, told, _ = drlactors("import", folder)
+    assert (status, "1 broken, 1 imported" in told, "No such file" in told) == (1, True, True)
 
 
 def test_what_is_no_report_in_a_folder_is_skipped_with_the_reason(drlactors: Said, tmp_path: Path):

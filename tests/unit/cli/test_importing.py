@@ -1,11 +1,13 @@
 """What an import that was cut off has left to do."""
 
+import os
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from rich.progress import Progress
 
-from drlactors.cli.importing import _Play
+from drlactors.cli.importing import _Play, found
 from drlactors.config import load
 from drlactors.domain.ids import SessionId
 from drlactors.domain.session import Artifact, Outcome
@@ -46,3 +48,22 @@ def test_a_report_of_which_all_is_over_is_not_played_again() -> None:
     importer.store(SHA256, RUNS)
     with closing(MemoryBus()) as bus, closing(bus.link()) as link, Progress(disable=True) as progress:
         assert _Play(importer, link, 1.0).take(REPORT, RUNS, progress) is None
+
+
+def test_a_folder_that_cannot_be_read_is_named_as_a_report_would_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for whom it may not be read: the superuser, who may run this, may."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").touch()
+    scan = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "b":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    reports = [(tmp_path / name / "report.json", False) for name in ("a", "c")]
+    assert list(found((tmp_path,))) == [*reports, (tmp_path / "b", True)]
