@@ -8,7 +8,8 @@ A call belongs to the window of its time, so that calls need not be sorted, and 
   threads that were logged out of turn, and keep their time.
 - A process whose first call is before it was first seen, or very long after, had another clock then: its calls are
   moved, by whole windows, to where it was first seen.
-- Calls later than ``HORIZON_S`` are passed over, and counted.
+- Calls later than ``HORIZON_S`` are passed over, and counted. So are those as long before the first that came: what has
+  no time of its own is told as of 1601 or 1970.
 
 Nothing is left out because of who called: ``Traced`` and ``Built.outside`` say what is not the sample's own doing.
 """
@@ -222,11 +223,16 @@ class _Run:
                 fold.injected.discard(pid)
                 by_window.setdefault(bucket + shifts[pid], []).append((pid, fold))
                 track.calls += fold.calls
-        first = min(by_window, default=0)
-        last = min(max(by_window, default=-1), first + HORIZON_S * 1000 // self._window_ms - 1)
-        late = sum(fold.calls for at, folds in by_window.items() if at > last for _, fold in folds)
-        if late:
-            self._passed[f"calls later than {HORIZON_S} s"] += late
+        horizon = HORIZON_S * 1000 // self._window_ms
+        anchor = next((shifts[pid] for pid, track in self._tracks.items() if track is self._first), 0)
+        first = min((at for at in by_window if at >= anchor - horizon), default=0)
+        last = min(max(by_window, default=-1), first + horizon - 1)
+        for what, lost in (
+            (f"calls later than {HORIZON_S} s", [at for at in by_window if at > last]),
+            (f"calls more than {HORIZON_S} s before the first that came", [at for at in by_window if at < first]),
+        ):
+            if calls := sum(fold.calls for at in lost for _, fold in by_window[at]):
+                self._passed[what] += calls
         started_us = (self._anchor_us or 0) + first * self._window_us
         windows, outside = [], []
         for seq, at in enumerate(range(first, last + 1)):

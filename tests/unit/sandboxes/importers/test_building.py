@@ -115,6 +115,13 @@ def test_what_comes_after_the_horizon_is_passed_over_and_told():
     assert dict(built.passed) == {f"calls later than {HORIZON_S} s": 10}
 
 
+def test_a_call_that_is_told_as_of_1601_does_not_hide_the_others():
+    items = [call(0), call(1), call(-13_000_000_000), call(2), call(3), call(3)]
+    built = one(About(ordered=False), *items)
+    assert [window.telemetry.syscall_count for window in built.windows] == [1, 1, 1, 2]
+    assert dict(built.passed) == {f"calls more than {HORIZON_S} s before the first that came": 1}
+
+
 def test_a_tree_goes_over_processes_that_called_nothing():
     built = one(
         Process(7, 1, target=True),
