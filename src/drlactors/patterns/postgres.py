@@ -26,6 +26,8 @@ from drlactors.ports.patterns import Change, Counts, Found, Page, PatternsError,
 #: A server whose machine vanished is noticed after about 10 s instead of the system's two hours.
 LINK = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 STATEMENT_TIMEOUT_MS = 60_000
+#: One whose machine vanished between two statements holds the turn of all others until this has passed.
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000
 #: How long a call waits for one of the pool's connections, or for a server that does not answer.
 WAIT_S = 3.0
 #: Patterns that are looked at for a nearest neighbour at least; more find more of the true ones, and take longer.
@@ -177,6 +179,7 @@ def _configure(connection: Connection[TupleRow]) -> None:
     """Of each new connection. pgvector goes on where conditions leave too few of the nearest."""
     connection.execute(
         f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; SET hnsw.iterative_scan = relaxed_order; "
+        f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; "
         f"SET hnsw.ef_search = {EF_SEARCH}; SET hnsw.max_scan_tuples = {MAX_SCAN_TUPLES}".encode()
     )
 

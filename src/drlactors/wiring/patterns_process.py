@@ -10,6 +10,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -87,6 +88,7 @@ class PatternsProcess:
     def _run(self) -> None:
         failures = 0
         while process := self._begin():
+            began_s = time.monotonic()
             with suppress(BrokenPipeError), process:  # it may have ended without reading its task
                 assert process.stdout is not None
                 for line in process.stdout:
@@ -94,8 +96,8 @@ class PatternsProcess:
                         self._hear(*json.loads(line))
                     except (LookupError, RecursionError, TypeError, ValueError):  # it is none of ours: a library's, say
                         self._observer.note("patterns.not-understood", line=line[:SHOWN])
-                    else:
-                        failures = 0
+            if time.monotonic() - began_s > BACKOFF_S[-1]:
+                failures = 0  # what it says tells nothing: one that fails at each attempt to work says so first
             if not self._stopping.is_set():
                 wait_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                 failures += 1

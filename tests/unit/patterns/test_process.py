@@ -9,7 +9,7 @@ import pytest
 
 from drlactors.testing.observer import RecordingObserver
 from drlactors.wiring.patterns import Task
-from drlactors.wiring.patterns_process import PatternsProcess
+from drlactors.wiring.patterns_process import BACKOFF_S, PatternsProcess
 
 TASK = Task("", "", "", {}, retry_s=1.0, most_waiting=1, follow_s=1.0, connections=1, nice=0)
 SAYS = r"""#!/bin/sh
@@ -39,12 +39,12 @@ def test_a_line_that_is_not_understood_is_noted_and_the_process_is_started_again
     observer = Noting()
     process = PatternsProcess(TASK, observer).start()
     try:
-        for _ in range(2):
+        for wait_s in BACKOFF_S[:2]:  # later, though it had something to say
             lines = ["no JSON", "7", "[]", '["asked"]', '["Stored",1]', "[{}]", "\ufffd"]
             for line in lines:
                 assert observer.noted.get(timeout=20) == ("patterns.not-understood", {"line": f"{line}\n"})
             assert observer.noted.get(timeout=20) == ("patterns.log-away", {"why": "gone"})
             event, fields = observer.noted.get(timeout=20)
-            assert (event, fields["status"]) == ("patterns.process-ended", 3)
+            assert (event, fields) == ("patterns.process-ended", {"status": 3, "again_in_s": wait_s})
     finally:
         process.stop()
