@@ -12,7 +12,7 @@ from typing import Self
 
 from drlactors.domain.action import Action
 from drlactors.domain.telemetry import Window
-from drlactors.sandboxes.errors import NotPutAway, NotStartedInside, SandboxError
+from drlactors.sandboxes.errors import NotPutAway, NotStartedInside, ProgramNotStarted, SandboxError
 from drlactors.sandboxes.hold import Execution
 from drlactors.sandboxes.launch import Confines, Launched, find, launch
 from drlactors.sandboxes.strace import Call, Exited, Parser, Seen, check, strace
@@ -98,9 +98,9 @@ class LinuxSandbox:
         sandbox = cls(
             lambda: launch([program, *command[1:]], folder, env, output, confines), folder, window_ms, put_away
         )
-        if confines is not None and sandbox._root_pid is None:
+        if sandbox._root_pid is None:
             sandbox.close()
-            raise NotStartedInside(program)
+            raise ProgramNotStarted(program) if confines is None else NotStartedInside(program)
         return sandbox
 
     @property
@@ -248,7 +248,7 @@ class LinuxSandbox:
         if self._root_pid is None:
             if isinstance(seen, Call) and seen.name == "execve" and seen.result == 0:
                 self._programs_seen += 1
-            if started.programs_before and self._programs_seen <= started.programs_before:
+            if self._programs_seen <= started.programs_before:
                 tree.set_aside(seen.pid)
                 return
             self._root_pid = seen.pid

@@ -245,6 +245,15 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
         LinuxSandbox.start(["no-such-program"], cwd=tmp_path)
 
 
+@pytest.mark.parametrize("text", ["echo no first line\n", "#!/no/such/interpreter\n"])
+def test_a_file_that_the_kernel_does_not_run_was_not_started(tmp_path: Path, text: str) -> None:
+    program = tmp_path / "program"
+    program.write_text(text)
+    program.chmod(0o755)
+    with pytest.raises(ProgramNotStarted):
+        LinuxSandbox.start(["./program"], cwd=tmp_path, output=QUIET)
+
+
 def test_missing_strace_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StraceMissing, match="apt-get install strace"):
