@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     own, behind = (given[: given.index("--")], given[given.index("--") :]) if "--" in given else (given, [])
     debug = "--debug" in own
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run([argument for argument in own if argument != "--debug"] + behind, debug=debug))
 
 
@@ -39,6 +41,12 @@ def run(arguments: Sequence[str], *, debug: bool = False) -> int:
             raise
         return _failed(error)
     return result if isinstance(result, int) else DONE
+
+
+def _terminated(number: int, _frame: object) -> None:
+    """Ends as Ctrl-C does, so that what was begun is put away; a second signal ends at once."""
+    signal.signal(number, signal.SIG_DFL)
+    sys.exit(128 + number)
 
 
 def _failed(error: Exception) -> int:

@@ -55,14 +55,15 @@ def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
 
 
 class until_signal:  # noqa: N801  # reads as what it is: with until_signal() as stopped
-    """Gives an event that SIGINT or SIGTERM sets; a second one has its usual effect."""
+    """Gives an event that SIGINT or SIGTERM sets; a second one, of either kind, has its usual effect."""
 
     def __enter__(self) -> Event:
         stopped = Event()
 
-        def stop(number: int, _frame: object) -> None:
+        def stop(_number: int, _frame: object) -> None:
             stopped.set()
-            signal.signal(number, signal.SIG_DFL)
+            for each in self._before:
+                signal.signal(each, signal.SIG_DFL)
 
         self._before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         return stopped

@@ -1,5 +1,7 @@
 """The command line as a person meets it: help, exit status, and one clear line for what went wrong."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -7,6 +9,7 @@ import pytest
 
 from drlactors.__main__ import run
 from drlactors.cli.app import COMMANDS, GROUPS, app
+from drlactors.cli.up import until_signal
 
 ALL = [(name,) for name in COMMANDS] + [(group, name) for group, (_, names) in GROUPS.items() for name in names]
 HEAVY = ("numpy", "onnxruntime", "torch", "nats", "psycopg", "pydantic", "structlog", "opentelemetry", "pykka")
@@ -88,3 +91,31 @@ def fail() -> None:
 def give(result: str) -> int | None:
     """Give a number."""
     return None if result == "None" else int(result)
+
+
+BEGINS = """
+import sys, tempfile, time
+from drlactors import __main__ as program
+def run(*_, debug):
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+        print("begun", flush=True)
+        time.sleep(60)
+program.run = run
+program.main([])
+"""
+
+
+def test_a_command_that_is_terminated_puts_away_what_it_began(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", BEGINS, str(tmp_path)], stdout=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == b"begun\n"
+        command.terminate()
+    assert (command.returncode, list(tmp_path.iterdir())) == (128 + signal.SIGTERM, [])
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_of_either_kind_ends_at_once(first):
+    with until_signal() as stopped:
+        os.kill(os.getpid(), first)
+        assert stopped.wait(5)
+        assert signal.getsignal(signal.SIGINT) is signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

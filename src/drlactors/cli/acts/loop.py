@@ -85,18 +85,22 @@ def _play(scene: Scene, player: Player, learner: subprocess.Popen[str], seconds:
     began_s = time.monotonic()
     thread.start()
     before_s, before, until_s = began_s, 0, float("inf")
-    with Live(console=scene.console, refresh_per_second=4, transient=not scene.console.is_terminal) as live:
-        while thread.is_alive():
-            thread.join(0.25)
-            now_s = time.monotonic()
-            if until_s == float("inf") and learner.poll() is not None:
-                _promote(scene, learner.returncode)
-                until_s = now_s + seconds
-            if now_s >= until_s:
-                player.stop()
-            rate = (scene.board.windows - before) / max(now_s - before_s, 0.001)
-            before_s, before = now_s, scene.board.windows
-            live.update(scene.board.table(player.playing, rate, now_s - began_s))
+    try:
+        with Live(console=scene.console, refresh_per_second=4, transient=not scene.console.is_terminal) as live:
+            while thread.is_alive():
+                thread.join(0.25)
+                now_s = time.monotonic()
+                if until_s == float("inf") and learner.poll() is not None:
+                    _promote(scene, learner.returncode)
+                    until_s = now_s + seconds
+                if now_s >= until_s:
+                    player.stop()
+                rate = (scene.board.windows - before) / max(now_s - before_s, 0.001)
+                before_s, before = now_s, scene.board.windows
+                live.update(scene.board.table(player.playing, rate, now_s - began_s))
+    finally:  # interrupted as well: the player would go on, and hold up the end
+        player.stop()
+        thread.join()
     return played
 
 
