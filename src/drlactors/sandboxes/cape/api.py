@@ -12,6 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -98,7 +99,7 @@ class CapeApi:
                     raise CapeRefused(
                         path, f"HTTP {error.code}: {error.read(300).decode('utf-8', 'replace')}"
                     ) from error
-            except (OSError, ValueError) as error:  # no connection, a time-out; no JSON
+            except (OSError, ValueError, HTTPException) as error:  # no connection, a time-out; no JSON; half an answer
                 raise CapeUnreachable(path, str(error)) from error
             if not isinstance(answer, dict):
                 raise CapeUnreachable(path, "it answers with something else than an object")

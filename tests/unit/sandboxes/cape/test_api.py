@@ -1,5 +1,7 @@
 """CAPE's API is spoken as it is: also where its answers mean something else than they say."""
 
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +76,21 @@ def test_what_the_rate_limit_turns_away_is_asked_again_some_times(cape: FakeCape
 def test_nobody_there_is_unreachable() -> None:
     with pytest.raises(CapeUnreachable):
         CapeApi(f"http://127.0.0.1:{free_port()}/apiv2").status(7)
+
+
+@pytest.mark.parametrize(
+    "said", [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", b"no HTTP\r\n\r\n", b""], ids=["half", "other", "none"]
+)
+def test_one_who_ends_in_the_middle_of_an_answer_is_unreachable(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as asked:
+                asked.recv(1 << 16)
+                asked.sendall(said)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(CapeUnreachable):
+            CapeApi(f"http://127.0.0.1:{server.getsockname()[1]}/apiv2").status(7)
+        answering.join()
