@@ -1,12 +1,13 @@
 """`drlactors quarantine`: what was put away, how to get it back, how to get rid of it."""
 
+import sys
 from pathlib import Path
 
 from drlactors.cli.listing import print_rows
 
 
-def list_(*, as_json: bool = False, data_dir: Path | None = None) -> None:
-    """List what was put away, the oldest first: what it was, where, when and why.
+def list_(*, as_json: bool = False, data_dir: Path | None = None) -> int:
+    """List what was put away, the oldest first: what it was, where, when and why. What is damaged is named, status 1.
 
     Examples
     --------
@@ -23,12 +24,16 @@ def list_(*, as_json: bool = False, data_dir: Path | None = None) -> None:
     from drlactors.sandboxes.quarantine import Quarantine, Record
     from drlactors.wiring import quarantine_folder
 
-    records = Quarantine(quarantine_folder(data_dir)).records()
+    records, damaged = Quarantine(quarantine_folder(data_dir)).records()
     if as_json:
         print_rows(Record._fields, records, as_json=True)
-        return
-    shown = [(one.id, one.at, one.path, one.size_bytes, one.sha256[:12], one.why) for one in records]
-    print_rows(("id", "at", "was", "bytes", "sha256", "why"), shown, as_json=False, empty="nothing is in quarantine")
+    else:
+        shown = [(one.id, one.at, one.path, one.size_bytes, one.sha256[:12], one.why) for one in records]
+        empty = "" if damaged else "nothing is in quarantine"
+        print_rows(("id", "at", "was", "bytes", "sha256", "why"), shown, as_json=False, empty=empty)
+    for wrong in damaged:
+        print(f"drlactors: {wrong}", file=sys.stderr)
+    return 1 if damaged else 0
 
 
 def restore(id_: str, /, *, to: Path | None = None, data_dir: Path | None = None) -> None:

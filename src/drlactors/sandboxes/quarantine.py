@@ -62,13 +62,16 @@ class Quarantine:
         except OSError as refused:
             raise NotPutAway(path, refused.strerror) from refused
 
-    def records(self) -> list[Record]:
-        """Everything in the store, oldest first. Raises DamagedQuarantine."""
-        found = []
-        for sealed in self.folder.glob(f"*{_SUFFIX}"):
-            with sealed.open("rb") as file:
-                found.append(_head(file, sealed)[0])
-        return sorted(found, key=lambda record: record.at)
+    def records(self) -> tuple[list[Record], list[DamagedQuarantine]]:
+        """Everything in the store, oldest first, and of what is damaged where it is."""
+        found, damaged = [], []
+        for sealed in sorted(self.folder.glob(f"*{_SUFFIX}")):
+            try:
+                with sealed.open("rb") as file:
+                    found.append(_head(file, sealed)[0])
+            except DamagedQuarantine as wrong:
+                damaged.append(wrong)
+        return sorted(found, key=lambda record: record.at), damaged
 
     def restore(self, id_: str, to: Path | None = None) -> Path:
         """Puts it back, byte for byte, where it was or where ``to`` says, and takes it out of the store.
@@ -80,7 +83,7 @@ class Quarantine:
         with sealed.open("rb") as file:
             record, head = _head(file, sealed)
             target = (to or Path(record.path)).absolute()
-            part = target.with_name(f".{target.name}.{id_}")
+            part = target.with_name(f".{id_}.part")  # not longer than any name may be, as one made of its own might
             try:
                 with _create(part) as restored:
                     self._unseal(file, head, record, restored, sealed)
@@ -92,7 +95,8 @@ class Quarantine:
             except OSError as refused:
                 raise NotRestored(target, refused.strerror) from refused
             finally:
-                part.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # where nothing may be made, nothing was
+                    part.unlink()
         _flush_folder(target.parent)
         sealed.unlink()
         return target
@@ -173,12 +177,14 @@ class Quarantine:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not place.exists():
             part = self.folder / f".key.{secrets.token_hex(6)}"
-            with _create(part) as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-                _flush(file)
-            with contextlib.suppress(FileExistsError):
-                os.link(part, place)
-            part.unlink()
+            try:
+                with _create(part) as file:
+                    file.write(secrets.token_bytes(_KEY_BYTES))
+                    _flush(file)
+                with contextlib.suppress(FileExistsError):
+                    os.link(part, place)
+            finally:
+                part.unlink(missing_ok=True)
             _flush_folder(self.folder)
         key = place.read_bytes()
         if len(key) != _KEY_BYTES:

@@ -49,7 +49,7 @@ def test_whatever_is_put_away_comes_back_byte_for_byte(content: bytes, permissio
         assert not path.exists()
         assert store.restore(record.id) == path.resolve()
         assert (path.read_bytes(), mode(path)) == (content, permissions | 0o400)
-        assert store.records() == []
+        assert store.records() == ([], [])
 
 
 def test_what_is_larger_than_a_chunk_comes_back(store: Quarantine, sample: Path) -> None:
@@ -61,7 +61,7 @@ def test_what_is_larger_than_a_chunk_comes_back(store: Quarantine, sample: Path)
 
 def test_the_record_says_what_it_was_when_and_why(store: Quarantine, sample: Path) -> None:
     record = put_away(store, sample)
-    assert store.records() == [record]
+    assert store.records() == ([record], [])
     assert (record.path, record.mode, record.size_bytes) == (str(sample), 0o4751, len(SCRIPT))
     assert (record.session, record.why, record.at) == ("s-1", "entropy of what it writes", "2026-11-24T12:00:00+00:00")
 
@@ -112,6 +112,26 @@ def test_a_changed_byte_is_noticed_and_nothing_is_restored(where: int, flip: int
         assert sealed.exists()
 
 
+def test_what_is_damaged_hides_nothing_else(store: Quarantine, sample: Path) -> None:
+    record = put_away(store, sample)
+    (store.folder / "0123.sealed").write_bytes(b"")
+    records, damaged = store.records()
+    assert (records, [wrong.args for wrong in damaged]) == ([record], [(store.folder / "0123.sealed",)])
+
+
+def test_a_name_as_long_as_names_may_be_comes_back(store: Quarantine, sample: Path) -> None:
+    longest = sample.rename(sample.with_name("n" * 255))
+    assert store.restore(put_away(store, longest).id) == longest
+
+
+def test_what_cannot_be_put_there_is_said_and_stays(store: Quarantine, sample: Path) -> None:
+    record = put_away(store, sample)
+    sample.write_bytes(b"no folder")
+    with pytest.raises(NotRestored, match="Not a directory"):
+        store.restore(record.id, sample / "inside")
+    assert store.records() == ([record], [])
+
+
 def test_another_store_s_key_opens_nothing(store: Quarantine, sample: Path) -> None:
     record = put_away(store, sample)
     (store.folder / "key").chmod(0o600)
@@ -145,6 +165,6 @@ def test_deleting_is_for_good_and_only_within_the_store(store: Quarantine, sampl
         with pytest.raises(NotInQuarantine):
             store.delete(id_)
     store.delete(record.id)
-    assert store.records() == []
+    assert store.records() == ([], [])
     with pytest.raises(NotInQuarantine):
         store.restore(record.id)
