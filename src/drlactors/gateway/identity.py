@@ -21,27 +21,29 @@ LOOK_S = 1.0
 class Callers:
     """The sandbox that a call comes from, by its token, by its certificate, or by both where both are asked for."""
 
-    def __init__(self, tokens: Mapping[str, str], *, certificates: bool) -> None:
+    def __init__(self, tokens: Mapping[str, str] | None, *, certificates: bool) -> None:
         self._tokens = tokens
         self._certificates = certificates
 
     def name(self, context: grpc.aio.ServicerContext) -> str:
         """Empty where nothing is asked for: then a caller is who its messages say. Raises Declined."""
         names = set()
-        if self._tokens:
-            names.add(self._by_token(context))
+        if self._tokens is not None:
+            names.add(self._by_token(context, self._tokens))
         if self._certificates:
             common = context.auth_context().get("x509_common_name", [b""])
+            if not common[0]:
+                raise unauthenticated("the certificate has no common name, which is to say which sandbox this is")
             names.add(common[0].decode("utf-8", "replace"))
         if len(names) > 1:
             raise unauthenticated("the token and the certificate name different sandboxes")
         return names.pop() if names else ""
 
-    def _by_token(self, context: grpc.aio.ServicerContext) -> str:
+    def _by_token(self, context: grpc.aio.ServicerContext, tokens: Mapping[str, str]) -> str:
         for key, value in context.invocation_metadata() or ():
             if key == "authorization" and isinstance(value, str) and value.startswith("Bearer "):
                 # Looked up by digest: how long that takes says nothing about a token.
-                name = self._tokens.get(hashlib.sha256(value.removeprefix("Bearer ").encode()).hexdigest())
+                name = tokens.get(hashlib.sha256(value.removeprefix("Bearer ").encode()).hexdigest())
                 if name is not None:
                     return name
         raise unauthenticated("this gateway wants the sandbox's token: authorization: Bearer TOKEN")

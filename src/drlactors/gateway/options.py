@@ -17,7 +17,7 @@ class Options:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
-    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)  # SHA-256 of a token, in hex -> the sandbox
+    tokens: Mapping[str, str] | None = field(default=None, repr=False)  # SHA-256 in hex -> the sandbox; None: not asked
     queue_messages: int = 16_384
     queue_bytes: int = 256 << 20
     stream_messages: int = 1024

@@ -62,7 +62,7 @@ def options(settings: Settings) -> Options:
         tls_cert=Path(gateway.tls_cert) if gateway.tls_cert else None,
         tls_key=Path(gateway.tls_key) if gateway.tls_key else None,
         tls_client_ca=Path(gateway.tls_client_ca) if gateway.tls_client_ca else None,
-        tokens=tokens(Path(gateway.tokens)) if gateway.tokens else {},
+        tokens=tokens(Path(gateway.tokens)) if gateway.tokens else None,
         queue_messages=gateway.queue_messages,
         queue_bytes=gateway.queue_bytes,
         stream_messages=gateway.stream_messages,

@@ -169,14 +169,14 @@ class Authority:
         self.file = self._write("ca", self._certificate("authority", self._key, authority=True), None)
 
     def issue(self, name: str) -> tuple[Path, Path]:
-        """Files of a certificate for 127.0.0.1 with this common name, and of its key."""
+        """Files of a certificate for 127.0.0.1 with this common name (without one, if it is empty), and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._write(name, self._certificate(name, key, authority=False), None)
         return certificate, self._write(f"{name}.key", None, key)
 
     def _certificate(self, name: str, key: ec.EllipticCurvePrivateKey, *, authority: bool) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)] if name else [])
         hosts = x509.SubjectAlternativeName(
             [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         )

@@ -176,6 +176,32 @@ def test_who_shows_no_token_or_a_wrong_one_is_unauthenticated(own_nats: Embedded
             assert unpacked(caught.value, ErrorInfo).reason == "FOREIGN_SANDBOX"
 
 
+def test_where_no_token_is_left_nobody_is_let_in(own_nats: EmbeddedNats, plane: Plane, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("# box was the last one\n")
+    with (
+        Serving(own_nats.url, tokens=tokens(tmp_path / "tokens")) as serving,
+        Client(serving.address, token="secret") as revoked,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        revoked.stub.StartSession(Box().start(), metadata=revoked.metadata, timeout=20)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_a_certificate_that_names_no_sandbox_speaks_for_none(
+    own_nats: EmbeddedNats, plane: Plane, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    (cert, key), (no_cert, no_key) = authority.issue("gateway"), authority.issue("")
+    credentials = grpc.ssl_channel_credentials(authority.file.read_bytes(), no_key.read_bytes(), no_cert.read_bytes())
+    with (
+        Serving(own_nats.url, tls_cert=cert, tls_key=key, tls_client_ca=authority.file) as serving,
+        Client(serving.address, credentials=credentials) as client,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        client.stub.StartSession(Box("box").start(), timeout=20)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
 def test_a_file_of_tokens_names_each_sandbox_once_a_line(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     digest = hashlib.sha256(b"secret").hexdigest()
