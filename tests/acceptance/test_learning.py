@@ -129,6 +129,10 @@ def test_what_the_log_teaches_comes_in_charge_by_evidence_and_decides(
     ]
     assert decided[-1].policy == in_charge
     assert {event.policy for event in decided} == {"environment", in_charge}
+    subprocess.run(
+        [*DRLACTORS, "models", "rollback", "--reason", "a test", "--config", str(system.config)], check=True, timeout=60
+    )
+    wait_for(lambda: activated(log)[-1] == RULES, 10, "the rules decide again: there is no model to go back to")
 
 
 @pytest.mark.parametrize(

@@ -86,12 +86,13 @@ class Serving:
             self.figures.errors += 1
             return ()
 
-    def swap(self, policy: Policy) -> None:
-        """Takes a model into service between two runs.
+    def swap(self, policy: Policy | None) -> None:
+        """Takes a model into service between two runs, or none: the rules.
 
         Raises PolicyError when it was made for other features: nothing changes then.
         """
-        self._fits(policy)
+        if policy is not None:
+            self._fits(policy)
         with self._lock:
             self._charge = _Charge(policy)
 

@@ -1,5 +1,6 @@
 """Keeps in charge the model that the log names, or else the configuration, and the candidates beside it."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -53,9 +54,10 @@ class Succession:
         self._candidates: tuple[str, ...] = ()
         self._shadows: Shadows | None = None
         self._shadowed_s = clock.monotonic_s()
-        model = settings.model
+        model, first = settings.model, self._first()
+        self._serves = first.info.id if first else ""
         self.serving = Serving(
-            self._first(),
+            first,
             RulePolicy(schema),
             deadline_s=model.deadline_ms / 1000,
             max_late=model.max_late,
@@ -110,13 +112,19 @@ class Succession:
 
     def _first(self) -> Policy | None:
         """The model in charge; where it cannot be used, the one before it, and so on; the rules alone at the end."""
-        for sha256 in (*reversed(self._registrar.charge().line), CONFIGURED):
+        policy, self._refused = self._usable(_back(self._registrar.charge()))
+        self._owed = self._refused[0].reason if self._refused else ""
+        return policy
+
+    def _usable(self, models: Iterable[str]) -> tuple[Policy | None, list[PolicyRefused]]:
+        """The first that can be used, and why those before it cannot."""
+        refused: list[PolicyRefused] = []
+        for sha256 in models:
             try:
-                return self._load(sha256)
+                return self._load(sha256), refused
             except PolicyError as error:
-                self._refused.append(PolicyRefused(self._path(sha256), str(error)))
-                self._owed = self._owed or str(error)
-        return None
+                refused.append(PolicyRefused(self._path(sha256), str(error)))
+        return None, refused
 
     def _follow(self, stop: Event) -> None:
         said = ""
@@ -137,21 +145,33 @@ class Succession:
         with self._lock:
             if state.in_charge != self._in_charge:
                 self._in_charge, self._owed = state.in_charge, ""
-                self._take(state.in_charge, f"turn {state.turn}")
+                if not self._take(state.in_charge, f"turn {state.turn}") and self._serves in state.withdrawn:
+                    self._go_back(state)
             elif self._owed and self._in_charge != CONFIGURED:
                 self._take(state.in_charge, f"turn {state.turn}, at last")  # its file may have come meanwhile
 
-    def _take(self, sha256: str, reason: str) -> None:
+    def _go_back(self, state: registry.State) -> None:
+        """As at a start: a model that was rolled back does not go on because the one before it cannot be used."""
+        policy, refused = self._usable(_back(state)[1:])  # the first of them has been refused
+        for each in refused:
+            self._refuse(each)
+        self.serving.swap(policy)
+        self._serves = policy.info.id if policy else ""
+        self._activated(f"turn {state.turn}, in place of one that cannot be used")
+
+    def _take(self, sha256: str, reason: str) -> bool:
         """Put another model in charge between two batches; one that is broken changes nothing."""
         try:
-            self.serving.swap(self._load(sha256))
+            policy = self._load(sha256)
+            self.serving.swap(policy)
         except PolicyError as error:
             if str(error) != self._owed:
                 self._refuse(PolicyRefused(self._path(sha256), str(error)))
             self._owed = str(error) if sha256 != CONFIGURED else ""
-        else:
-            self._owed = ""
-            self._activated(reason)
+            return False
+        self._owed, self._serves = "", policy.info.id
+        self._activated(reason)
+        return True
 
     def _refuse(self, refused: PolicyRefused) -> None:
         self._line.observer.note("policy.refused", path=refused.path, reason=refused.reason)
@@ -197,3 +217,8 @@ class Succession:
                 self._record_shadows(now=True)
             except LogError as error:
                 self._line.observer.error("models.unread", error)
+
+
+def _back(state: registry.State) -> tuple[str, ...]:
+    """Who was in charge, from the one that is on, and what the configuration names."""
+    return (*reversed(state.line), CONFIGURED)
