@@ -92,6 +92,7 @@ def run(
 
     from drlactors.domain.action import Action
     from drlactors.domain.ids import EpisodeId
+    from drlactors.domain.session import Outcome
     from drlactors.sandboxes.analysis import Analysis, Specimen
 
     if not command:
@@ -117,7 +118,7 @@ def run(
     console.print(f"{found.outcome}: {found.detail}", soft_wrap=True)
     how = f"the program {found.ended}" if found.ended else "the program did not start"
     console.print(f"{'stopped by ' + found.stopped.name.lower() if found.stopped else 'not stopped'}: {how}")
-    return 0 if found.ended else 1
+    return 1 if found.outcome is Outcome.FAILED else 0
 
 
 def watch(

@@ -181,14 +181,19 @@ class Analysis:
 
     def _conclude(self, program: LinuxSandbox, session: Session, decoys: Decoys) -> Finding:
         session.wait_answered(ANSWER_S)
-        stopped = session.stopped
-        outcome = Outcome.MALICIOUS if stopped else Outcome.BENIGN
+        stopped, unanswered = session.stopped, session.unanswered()
+        # a policy that was not there has not let it pass
+        outcome = Outcome.MALICIOUS if stopped else Outcome.FAILED if unanswered else Outcome.BENIGN
         lost = decoys.lost()
-        detail = f"what the policy concluded; {program.containment}"
+        concluded = "what the policy concluded" if outcome is not Outcome.FAILED else "nothing was concluded"
+        detail = f"{concluded}; {program.containment}"
+        if unanswered:
+            detail += f"; {unanswered} windows were never answered"
         if decoys:
             detail += f"; {lost} of {len(decoys)} decoys lost"
         session.report(outcome, detail)
-        session.end(EndReason.TERMINATED if stopped else EndReason.FINISHED)
+        over = EndReason.FAILED if outcome is Outcome.FAILED else EndReason.FINISHED
+        session.end(EndReason.TERMINATED if stopped else over)
         return Finding(
             session=session.id, episode=session.episode, outcome=outcome, stopped=stopped, ended=program.ended,
             detail=detail, decoys=len(decoys), decoys_lost=lost,
