@@ -195,7 +195,9 @@ def watch(
 
 def _commands(place: Path) -> Iterator[list[str]]:
     if place.is_dir():
-        yield from ([str(path)] for path in sorted(place.iterdir()) if path.is_file() and os.access(path, os.X_OK))
+        # by whole paths: "." gives bare names, which are looked for among the system's programs
+        files = sorted(place.absolute().iterdir())
+        yield from ([str(path)] for path in files if path.is_file() and os.access(path, os.X_OK))
         return
     for line in place.read_text(encoding="utf-8").splitlines():
         if words := shlex.split(line, comments=True):
