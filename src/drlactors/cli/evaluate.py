@@ -78,6 +78,8 @@ def evaluate(
     # One at a time: a set is large, and is not read twice only because its sessions are counted first.
     draw: Callable[[int], Corpus] = lru_cache(1)(lambda seed: corpus(set_, data, seed=seed))
     samples = draw(0).samples
+    if not samples:
+        raise SystemExit(f"no sessions of {set_} lie in {data}")
     malicious = sum(sample.malicious for sample in samples)
     judged = study(settings_of(config, None), set_, draw, by_date=split == "date", effort=effort)
     with _bar(console, len(numbers)) as advance:

@@ -30,6 +30,7 @@ def test_a_quick_run_writes_the_page_the_figures_and_the_numbers(tmp_path: Path,
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--data", str(Path(__file__).parent)), "no sessions of recordings lie in"),
         (("everything",), "there is no set 'everything'"),
         (("android-strace",), "say where android-strace-2018 lies"),
         (("recordings", "--split", "date"), "no dates to split them by"),
