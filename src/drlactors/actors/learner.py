@@ -8,8 +8,8 @@ from drlactors.actors.registrar import Registrar
 from drlactors.domain.errors import EvaluatedAgainstAnother, Refused
 from drlactors.domain.model import Answer, Authority, Evaluate
 from drlactors.domain.registry import CONFIGURED
-from drlactors.ports.learning import CannotLearn, Round, Step, Trainer
-from drlactors.ports.log import EventLog
+from drlactors.ports.learning import CannotLearn, LogAway, Round, Step, Trainer
+from drlactors.ports.log import EventLog, LogUnreachable
 
 #: Under this name the log remembers up to which position nothing is left to be learned, or to be judged.
 NAME = "learned"
@@ -46,7 +46,7 @@ class LearnerActor(DispatchedActor):
         conduct: Conduct,
         *,
         configured: str,
-        watch: Callable[[Step | Round | CannotLearn], None],
+        watch: Callable[[Step | Round | CannotLearn | LogAway], None],
     ) -> None:
         """``configured``: the policy that acts where the registry names none. ``watch`` is told what was done."""
         super().__init__(dispatcher)
@@ -56,6 +56,7 @@ class LearnerActor(DispatchedActor):
         self._conduct = conduct
         self._configured = configured
         self._watch = watch
+        self._away = False
 
     def on_batch(self, _: list[Any]) -> None:
         try:
@@ -63,7 +64,12 @@ class LearnerActor(DispatchedActor):
         except CannotLearn as failed:
             self._watch(failed)
             self.stop()
+        except LogUnreachable as away:
+            if not self._away:  # once: an outage may last for hours
+                self._watch(LogAway(str(away)))
+            self._away = True
         else:
+            self._away = False
             if goes_on:
                 self.actor_ref.tell(Turn())
 

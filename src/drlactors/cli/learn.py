@@ -8,7 +8,7 @@ from drlactors.cli.up import until_signal
 
 if TYPE_CHECKING:
     from drlactors.learner.occurrences import Occurrence
-    from drlactors.ports.learning import CannotLearn, Round, Step
+    from drlactors.ports.learning import CannotLearn, LogAway, Round, Step
 
 
 def learn(*, rounds: int = 0, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> int:
@@ -34,7 +34,7 @@ def learn(*, rounds: int = 0, config: tuple[Path, ...] = (), data_dir: Path | No
     """
     import os
 
-    from drlactors.ports.learning import CannotLearn, Round
+    from drlactors.ports.learning import CannotLearn, LogAway, Round
     from drlactors.wiring.access import settings_of
     from drlactors.wiring.learning import learner
 
@@ -43,7 +43,7 @@ def learn(*, rounds: int = 0, config: tuple[Path, ...] = (), data_dir: Path | No
     judged = 0
     with until_signal() as stopped:
 
-        def watch(done: "Step | Round | CannotLearn") -> None:
+        def watch(done: "Step | Round | CannotLearn | LogAway") -> None:
             nonlocal judged
             match done:
                 case Round():
@@ -51,6 +51,10 @@ def learn(*, rounds: int = 0, config: tuple[Path, ...] = (), data_dir: Path | No
                     judged += 1
                     if judged == rounds:
                         stopped.set()
+                case LogAway(why):
+                    print(
+                        f"the log cannot be used now, learning goes on when it can: {why}", file=sys.stderr, flush=True
+                    )
                 case CannotLearn():
                     failed.append(done)
                     stopped.set()

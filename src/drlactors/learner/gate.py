@@ -114,8 +114,8 @@ def _false_positives(held_out: HeldOut, drawn: Counts, limits: Limits) -> Findin
     wrong = held_out.candidate.stopped & benign
     rate = intervals.share(int(wrong.sum()), int(benign.sum()), limits.confidence)
     more = _rate_difference(wrong, held_out.incumbent.stopped & benign, benign, drawn, limits)
-    told = f"it stops {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}) of benign sessions, allowed are "
-    told += f"{limits.false_positive_rate:.1%}; against the model in charge {_points(more)}"
+    told = f"it stops {_percent(rate)} of benign sessions, allowed are {limits.false_positive_rate:.1%}; "
+    told += f"against the model in charge {_points(more)}"
     speaks = _three(against=rate.low > limits.false_positive_rate, speaks_for=rate.high <= limits.false_positive_rate)
     figures = Figure("false positive rate", *rate), Figure("false positive rate, more than the model in charge", *more)
     return Finding(speaks, told, figures)
@@ -127,8 +127,7 @@ def _detection(held_out: HeldOut, drawn: Counts, limits: Limits) -> Finding:
     found = held_out.candidate.stopped & malicious
     more = _rate_difference(found, held_out.incumbent.stopped & malicious, malicious, drawn, limits)
     rate = intervals.share(int(found.sum()), int(malicious.sum()), limits.confidence)
-    told = f"it stops {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}) of malicious sessions; against the model in "
-    told += f"charge {_points(more)}"
+    told = f"it stops {_percent(rate)} of malicious sessions; against the model in charge {_points(more)}"
     figures = Figure("true positive rate", *rate), Figure("true positive rate, more than the model in charge", *more)
     return Finding(_three(against=more.high < 0, speaks_for=bool(malicious.any())), told, figures)
 
@@ -189,5 +188,11 @@ def _rate_difference(
     return intervals.mean(difference, drawn[:, of], limits.confidence)
 
 
+def _percent(rate: Interval) -> str:
+    return f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})" if isfinite(rate.value) else "an unknown share"
+
+
 def _points(more: Interval) -> str:
+    if not isfinite(more.value):
+        return "nothing is known"
     return f"{100 * more.value:+.1f} points ({100 * more.low:+.1f} to {100 * more.high:+.1f})"

@@ -11,8 +11,8 @@ from drlactors.actors.dispatched import Dispatcher
 from drlactors.actors.learner import NAME, Conduct, LearnerActor, Turn
 from drlactors.actors.registrar import Registrar
 from drlactors.domain.model import Answer, Authority, Evaluate, Standing, Train
-from drlactors.ports.learning import CannotLearn, Round, Step
-from drlactors.ports.log import Append, Category
+from drlactors.ports.learning import CannotLearn, LogAway, Round, Step
+from drlactors.ports.log import Append, Category, LogUnreachable
 from drlactors.store.memory import MemoryEventLog
 
 CONDUCT = Conduct(sessions=10, updates=6, step=4, promote=True)
@@ -103,8 +103,11 @@ class CutOffLog(MemoryEventLog):
     """Loses power before an append, or behind it."""
 
     power = Power()
+    away = False
 
     def append(self, appends: Sequence[Append], positions: Mapping[str, int] | None = None) -> list[int | None]:
+        if self.away:
+            raise LogUnreachable("connection refused")
         self.power.use()
         stored = super().append(appends, positions)
         self.power.use()
@@ -126,7 +129,7 @@ class Bench:
     log: CutOffLog
     site: Site = field(default_factory=Site)
     conduct: Conduct = CONDUCT
-    told: list[Step | Round | CannotLearn] = field(default_factory=list)
+    told: list[Step | Round | CannotLearn | LogAway] = field(default_factory=list)
 
     def start(self, power: Power | None = None) -> CountingTrainer:
         self.log.power = power or Power()
@@ -197,6 +200,19 @@ def test_a_round_waits_for_enough_sessions(bench: Bench):
     assert (done.version, done.in_charge, done.evaluated.against) == (1, True, RULES)
     assert bench.registrar().charge().in_charge == done.sha256
     assert bench.log.position(NAME) == 10
+
+
+def test_a_log_that_goes_away_is_said_once_each_time_and_the_round_goes_on_when_it_is_back(bench: Bench):
+    bench.start()
+    for sessions in (10, 20):
+        bench.site.sessions = sessions
+        bench.log.away = True
+        for _ in range(3):
+            bench.work()
+        bench.log.away = False
+        bench.work()
+    assert [one for one in bench.told if isinstance(one, LogAway)] == [LogAway("connection refused")] * 2
+    assert [done.version for done in bench.rounds()] == [1, 2]
 
 
 def test_the_next_round_learns_on_from_where_the_last_one_ended(bench: Bench):

@@ -137,6 +137,14 @@ def test_too_little_is_an_answer_of_its_own(changed, says):
     assert says in " ".join(reason for reason in found.reasons if reason.startswith("not enough"))
 
 
+def test_one_session_gives_an_answer_without_a_share_of_none():
+    found = judged(good, sessions=1, logged=0)
+    assert found.answer is Answer.INSUFFICIENT
+    said = " ".join(found.reasons)
+    assert "an unknown share of " in said
+    assert "nan" not in said
+
+
 def test_a_log_that_cannot_answer_for_the_candidate_is_no_evidence():
     found = judged(good, behaviour=WATCHING)
     assert found.answer is Answer.INSUFFICIENT
