@@ -27,6 +27,7 @@ from drlactors.store.log import PostgresEventLog
 from drlactors.testing.processes import processes_in
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring import System, sandbox_link, succession
+from drlactors.wiring import system as wiring_system
 from tests.acceptance.harness import Crowd, SystemProcess, audit, servers, wait_for
 
 SESSIONS, WINDOWS = 12, 40
@@ -186,6 +187,7 @@ def test_a_database_that_is_frozen_is_away_and_keeps_nobody_from_stopping(
 ) -> None:
     monkeypatch.setattr(reach, "SILENT_S", 0.5)
     monkeypatch.setattr(succession, "JOIN_S", 1.0)
+    monkeypatch.setattr(wiring_system, "DRAIN_S", 1.0)
     given = {"server.data_dir": str(tmp_path), "nats.url": real[0].url, "postgres.url": real[1].dsn}
     system = System(load(overrides=given | {"metrics.port": 0, "patterns.follow": False}))
     url = system.start().metrics_url
@@ -206,7 +208,7 @@ def test_a_database_that_is_frozen_is_away_and_keeps_nobody_from_stopping(
 def test_a_system_whose_writer_failed_ends_with_the_reason_and_the_next_one_loses_nothing(
     system: SystemProcess, host: Sandbox, real: tuple[EmbeddedNats, EmbeddedPostgres]
 ) -> None:
-    system.start(crash_at="fault-append", after=20)
+    system.start(crash_at="fault-append", after=5)
     crowd = Crowd(host, SESSIONS, WINDOWS)
     crowd.play(0, WINDOWS // 2)
     assert system.wait_dead(60) == 1

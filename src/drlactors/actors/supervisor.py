@@ -191,6 +191,7 @@ class SupervisorActor(DispatchedActor):
             for rank in failure.message:
                 rank.reply_to.tell(Rebuild(()))
         if isinstance(failure.actor, WriterActor):
+            failure.actor.failed = True
             line.end(WriterFailed(f"the writer could not handle {len(failure.message)} messages: {failure.error!r}"))
         if not isinstance(failure.actor, SessionActor):
             return

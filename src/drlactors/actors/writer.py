@@ -26,8 +26,11 @@ class WriterActor(DispatchedActor):
         self._consumer = consumer
         self._marked_s = float("-inf")
         self._refused: set[Stream] = set()  # until their owners have read them again
+        self.failed = False
 
     def on_batch(self, messages: list[Any]) -> None:
+        if self.failed:
+            return  # what builds on what was lost would be taken for a gap in the windows, and recorded as one
         stores: list[Store] = []
         loads: list[Load] = []  # last: who reads a stream again stores nothing before it has the answer
         left: list[Left] = []

@@ -264,6 +264,12 @@ def test_a_fault_that_costs_the_writer_its_batch_ends_the_plane_with_the_reason(
     assert isinstance(plane.ended[0], WriterFailed)
     assert "a fault of ours" in str(plane.ended[0])
     assert plane.line.ledger.unsettled()  # so the bus brings them again, to the next one
+    plane.log.fault = None
+    send(session, 5, 8)
+    until(plane.line.writer.actor_inbox.empty, "it is handed to the writer", clock=plane.clock)
+    until(lambda: plane.clock.seconds > 1002, "the windows before it are waited for", clock=plane.clock, step_s=0.1)
+    assert recorded(plane.events(session.id)) == [0, 1, 2]
+    assert not any(isinstance(event, TelemetryLost) for event in plane.events(session.id))
 
 
 def test_a_stream_that_somebody_else_wrote_to_is_read_again(plane: Plane) -> None:
