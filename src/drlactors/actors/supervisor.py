@@ -20,6 +20,8 @@ from drlactors.ports.log import LogUnreachable, Stream
 
 #: How often idle and silent sessions are looked for: they have been so for seconds.
 LOOK_EVERY_S = 1.0
+#: A look that comes so late comes after a stop of this process, and not of its load.
+LATE_S = 2 * LOOK_EVERY_S
 #: So many sessions at least have left before the names of all are given back.
 MOST_GONE = 256
 
@@ -140,7 +142,7 @@ class SupervisorActor(DispatchedActor):
             self._wake(session, new=False).ref.tell(rebuild)
         if now_s - self._looked_s < LOOK_EVERY_S:
             return
-        if not self._line.bus.listening or now_s - self._looked_s > limits.lost_after_s / 2:
+        if not self._line.bus.listening or now_s - self._looked_s > max(limits.lost_after_s / 2, LATE_S):
             # Nobody was there to listen (a server is away, or this process was stopped): what the sandboxes sent
             # meanwhile is still to be delivered.
             self._patient_until_s = now_s + limits.lost_after_s / 2
