@@ -24,14 +24,14 @@ def counts(groups: npt.NDArray[np.int64], resamples: int, seed: int) -> Counts:
     """Bootstrap resamples (Efron 1979) of whole groups: sessions of one artifact are no independent witnesses.
 
     ``groups``: (n,), the group of each session. The same arguments give the same resamples, so that two policies can
-    be compared on them in pairs.
+    be compared on them in pairs. A single group shows no spread: then nothing is drawn, and intervals are boundless.
     """
     _, group = np.unique(groups, return_inverse=True)
     number = int(group.max()) + 1 if group.size else 0
     dice = np.random.Generator(np.random.Philox(seed))
-    drawn = dice.multinomial(number, np.full(number, 1 / max(number, 1)), size=resamples) if number else None
-    if drawn is None:
-        return np.zeros((resamples, 0), dtype=np.float32)
+    if number < 2:
+        return np.zeros((resamples, group.size), dtype=np.float32)
+    drawn = dice.multinomial(number, np.full(number, 1 / number), size=resamples)
     return drawn.astype(np.float32)[:, group]
 
 

@@ -137,7 +137,7 @@ def test_too_little_is_an_answer_of_its_own(changed, says):
     assert says in " ".join(reason for reason in found.reasons if reason.startswith("not enough"))
 
 
-def test_one_session_gives_an_answer_without_a_share_of_none():
+def test_one_session_proves_nothing_and_no_share_of_none_is_named():
     found = judged(good, sessions=1, logged=0)
     assert found.answer is Answer.INSUFFICIENT
     said = " ".join(found.reasons)
