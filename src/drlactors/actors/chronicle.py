@@ -5,7 +5,6 @@ from typing import Any
 from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
 from drlactors.actors.messages import Load, Loaded, Stale, Store
-from drlactors.domain.ids import InstanceId
 from drlactors.domain.instance import Event
 from drlactors.ports.log import Append, Category, Stream
 
@@ -13,10 +12,10 @@ from drlactors.ports.log import Append, Category, Stream
 class ChronicleActor(DispatchedActor):
     """Takes events of the instance, one message each, and appends them to its stream."""
 
-    def __init__(self, line: Line, instance: InstanceId) -> None:
+    def __init__(self, line: Line) -> None:
         super().__init__(line.main)
         self._line = line
-        self._stream = Stream(Category.INSTANCE, instance)
+        self._stream = Stream(Category.INSTANCE, line.instance)
         self._waiting: list[Event] = []
         self._stored: list[Event] = []  # told to the writer; again, should that be stale
         self._version = -1  # until it is loaded

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from typing import Any
-from uuid import UUID, uuid5
 
 from drlactors.actors.coordinator import NAME as COORDINATED
 from drlactors.actors.dispatched import DispatchedActor
@@ -10,7 +9,7 @@ from drlactors.actors.line import Line
 from drlactors.actors.messages import Committed, Load, Loaded, Stale, Store, Unloadable
 from drlactors.domain import guard, session
 from drlactors.domain.guard import ActionAdmitted, RowBroken, Tally, Withheld
-from drlactors.domain.ids import SessionId
+from drlactors.domain.ids import DAY_US, SessionId, guard_day
 from drlactors.domain.permission import best, permitted
 from drlactors.domain.session import ActionSelected, Ended, SessionLost
 from drlactors.ports.log import Append, Category, Entry, Stream
@@ -18,13 +17,10 @@ from drlactors.ports.log import Append, Category, Entry, Stream
 #: The name under which the log remembers up to where every final action is counted.
 NAME = "guarded"
 
-_DAYS = UUID("1d0b8f5e-8a5c-5b0a-9f6e-2b1f4c7d9e30")
-_DAY_US = 86_400_000_000
-
 
 def day(at_us: int) -> Stream:
     """The stream of a day, by UTC: what is read at a start stays short."""
-    return Stream(Category.GUARD, uuid5(_DAYS, str(at_us // _DAY_US)))
+    return Stream(Category.GUARD, guard_day(at_us))
 
 
 class GuardActor(DispatchedActor):
@@ -45,7 +41,7 @@ class GuardActor(DispatchedActor):
         self._loading = False
         now_us = line.clock.now_us()
         self._day, self._version = day(now_us), 0
-        for stream in (day(now_us - _DAY_US), self._day):
+        for stream in (day(now_us - DAY_US), self._day):
             self._version = self._recall(line.log.stream(stream), 0)
         self._seen = line.log.position(NAME) or line.log.position(COORDINATED)
         line.followers[NAME] = self.through

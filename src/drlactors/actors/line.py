@@ -13,7 +13,7 @@ from drlactors.domain import session
 from drlactors.domain.episode import EpisodeCompleted, StageConcluded, StageEntered, StageRefused
 from drlactors.domain.features import FeatureSchema, Vectors
 from drlactors.domain.guard import Guards, Withheld
-from drlactors.domain.ids import SessionId
+from drlactors.domain.ids import InstanceId, SessionId
 from drlactors.domain.permission import Rules
 from drlactors.domain.review import Ruling
 from drlactors.domain.session import Ended, OutcomeReported, SessionLost, Started
@@ -83,6 +83,7 @@ class Line:
     def __init__(
         self,
         *,
+        instance: InstanceId,
         log: EventLog,
         bus: Bus,
         clock: Clock,
@@ -96,6 +97,7 @@ class Line:
         end: Callable[[Exception], None],
     ) -> None:
         """``end``: called, on any thread, with the reason why this plane cannot go on and has to be stopped."""
+        self.instance = instance
         self.log = log
         self.bus = bus
         self.clock = clock

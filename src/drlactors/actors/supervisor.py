@@ -13,7 +13,7 @@ from drlactors.actors.session import Presence, SessionActor
 from drlactors.actors.writer import WriterActor
 from drlactors.codec import outbound
 from drlactors.codec.inbound import Malformed, decode
-from drlactors.domain.ids import SessionId, forget_names
+from drlactors.domain.ids import SessionId, forget_names, reserved
 from drlactors.domain.session import Lapse, Start
 from drlactors.ports.bus import Delivery
 from drlactors.ports.log import LogUnreachable, Stream
@@ -55,6 +55,7 @@ class SupervisorActor(DispatchedActor):
         self._looked_s = float("-inf")
         self._patient_until_s = float("-inf")
         self._log_silent = False
+        self._reserved = reserved(line.instance, line.clock.now_us())
 
     def on_start(self) -> None:
         self._line.main.supervisor = self._line.commit.supervisor = self
@@ -91,8 +92,13 @@ class SupervisorActor(DispatchedActor):
         )
         ward = self._wards.get(delivery.session)
         if ward is None:
+            first = inbound.commands[0]
+            named = (delivery.session, first.episode) if isinstance(first, Start) else (delivery.session,)
+            if not self._reserved.isdisjoint(named):
+                self._turn_away(delivery, "this id belongs to the system itself")
+                return
             # A start of a session that nobody here knows of is taken for the first: the log would refuse its append.
-            ward = self._wake(delivery.session, new=isinstance(inbound.commands[0], Start))
+            ward = self._wake(delivery.session, new=isinstance(first, Start))
         ward.presence.busy = True
         self._hear(delivery.session)
         ward.ref.tell(arrived)

@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import Event
 from types import TracebackType
 from typing import Self
-from uuid import UUID, uuid5
 
 from drlactors.actors.chronicle import ChronicleActor
 from drlactors.actors.coordinator import NAME as COORDINATED
@@ -37,7 +36,7 @@ from drlactors.config.watch import Reload, Watcher
 from drlactors.domain.action import Action
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.guard import Guards
-from drlactors.domain.ids import InstanceId
+from drlactors.domain.ids import instance_of
 from drlactors.domain.instance import ConfigurationReloaded
 from drlactors.domain.permission import Rules
 from drlactors.domain.review import Ruling
@@ -51,7 +50,6 @@ from drlactors.wiring.patterns import Task
 from drlactors.wiring.patterns_process import PatternsProcess
 from drlactors.wiring.succession import Succession
 
-_INSTANCES = UUID("0d7d0c6e-5b1b-5f52-8f0c-3a4f1a0a7c55")
 #: How often deadlines are looked at. A retry is due after seconds, a gap after half of one.
 TICK_S = 0.1
 #: How often answers to reviews are looked for: a person who gave one waits for what comes of it.
@@ -157,6 +155,7 @@ class System:
         ledger = Ledger(log.position(consumer))
         main, commit = Dispatcher("main", pause_s=MAIN_PAUSE_S), Dispatcher("commit", pause_s=COMMIT_PAUSE_S)
         self.line = line = Line(
+            instance=instance_of(settings.server.instance),
             log=log,
             bus=bus,
             clock=clock,
@@ -201,8 +200,7 @@ class System:
         line.coordinator = CoordinatorActor.start(line)
         line.reviewer = ReviewerActor.start(line)
         line.counter = GuardActor.start(line)
-        instance = InstanceId(uuid5(_INSTANCES, self.settings.server.instance))
-        line.chronicle = ChronicleActor.start(line, instance)
+        line.chronicle = ChronicleActor.start(line)
         line.main.every(TICK_S, line.supervisor, Tick())
         line.main.every(TICK_S, line.dispatcher, Tick())
         line.main.every(REVIEWS_S, line.reviewer, Tick())

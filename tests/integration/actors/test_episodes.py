@@ -1,5 +1,9 @@
 """Episodes on a running line: stages in order, at once, twice, late and never, and over a restart."""
 
+from uuid import UUID
+
+import pytest
+
 from drlactors.domain.episode import (
     EpisodeCompleted,
     Event,
@@ -10,7 +14,7 @@ from drlactors.domain.episode import (
     StageRefused,
     Verdict,
 )
-from drlactors.domain.ids import EpisodeId, SessionId
+from drlactors.domain.ids import DAY_US, REGISTRY, EpisodeId, SessionId, guard_day
 from drlactors.domain.session import EndReason, Outcome
 from drlactors.ports.log import Category, Stream
 from drlactors.sandboxes.sdk import Done, Session
@@ -114,6 +118,18 @@ def test_a_session_by_the_id_of_an_episode_is_turned_away_with_the_reason_and_ha
         over(plane, first, Outcome.MALICIOUS)
         assert verdicts(plane, first.episode) == [Verdict.MALICIOUS]
         assert plane.ended == []
+
+
+@pytest.mark.parametrize("taken", [REGISTRY, guard_day(DAY_US)], ids=["registry", "the guard's of tomorrow"])
+def test_no_session_and_no_episode_takes_an_id_that_the_system_is_known_to_need(taken: UUID) -> None:
+    with running() as plane:
+        intruders = [
+            plane.host.start(ARTIFACT, lambda _: Done(), session=SessionId(taken)),
+            plane.host.start(ARTIFACT, lambda _: Done(), continues=EpisodeId(taken)),
+        ]
+        until(lambda: all(one.refusals for one in intruders), "they are turned away")
+        assert all(reason == "this id belongs to the system itself" for one in intruders for _, reason in one.refusals)
+        assert plane.log.head() == 0
 
 
 def test_a_stage_that_never_begins_makes_the_episode_partial_and_counts_if_it_begins_after_all() -> None:

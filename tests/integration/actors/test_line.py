@@ -26,7 +26,7 @@ from drlactors.domain.action import Action
 from drlactors.domain.errors import ForeignSession
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.guard import Guards
-from drlactors.domain.ids import SessionId
+from drlactors.domain.ids import SessionId, instance_of
 from drlactors.domain.review import Ruling
 from drlactors.domain.session import (
     ActionFailed,
@@ -123,6 +123,7 @@ class Plane:
         main, commit = Dispatcher("main"), Dispatcher("commit")
         self.ended: list[Exception] = []
         self.line = line = Line(
+            instance=instance_of("instance-1"),
             log=self.log,
             bus=self.bus,
             clock=self.clock,
