@@ -55,7 +55,7 @@ class DispatcherActor(DispatchedActor):
         self._unheard: dict[SessionId, dict[OrderId, Pending]] = {}  # orders that were given up
         self._over: set[SessionId] = set()  # that ended while actions waited for their answers
         self._allowance = line.limits.actions_burst
-        self._refilled_s = line.clock.monotonic_s()
+        self._refilled_s = self._looked_s = line.clock.monotonic_s()
         self._seen = line.log.position(NAME)
         line.followers[NAME] = self.through
 
@@ -155,6 +155,12 @@ class DispatcherActor(DispatchedActor):
 
     def _send_again(self) -> Iterator[tuple[SessionId, bytes]]:
         limits, now_s = self._line.limits, self._line.clock.monotonic_s()
+        passed_s, self._looked_s = now_s - self._looked_s, now_s
+        if not self._line.bus.listening:
+            # Nothing reaches a sandbox, and no answer comes: none is given up for time in which it could not be heard.
+            for key, pending in self._pending.items():
+                self._pending[key] = pending._replace(due_s=pending.due_s + passed_s)
+            return
         for key, held in list(self._held.items()):
             if not self._allow(now_s):
                 break

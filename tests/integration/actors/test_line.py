@@ -1,10 +1,8 @@
 """The actors of the fast line together, on a bus and a log in memory, with everything going wrong that can."""
 
-import operator
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import pytest
@@ -29,7 +27,6 @@ from drlactors.domain.guard import Guards
 from drlactors.domain.ids import SessionId, instance_of
 from drlactors.domain.review import Ruling
 from drlactors.domain.session import (
-    ActionFailed,
     ActionSelected,
     EndReason,
     Event,
@@ -341,34 +338,6 @@ def test_a_gap_is_recorded_as_lost_when_its_time_is_over(plane: Plane) -> None:
     until(lambda: not session.unanswered(), "the last is answered", clock=plane.clock)
     (lost,) = [event for event in plane.events(session.id) if isinstance(event, TelemetryLost)]
     assert (lost.first_seq, lost.last_seq) == (1, 4)
-
-
-def test_an_action_is_sent_again_until_it_is_given_up(plane: Plane) -> None:
-    stubborn = plane.open()
-    heard: list[int] = []
-    stubborn._obey = lambda instruction: heard.append(instruction.attempt)  # type: ignore[method-assign]  # deaf
-    for seq in range(6):
-        stubborn.send([Window(seq, 250, 1, SINISTER)])
-    until(lambda: heard, "an action that has to be carried out")
-    for attempt, pause_s in ((2, 1.1), (3, 2.1), (4, 4.1)):
-        plane.clock.seconds += pause_s
-        until(partial(operator.contains, heard, attempt), "it is sent again")
-    plane.clock.seconds += 5.1
-    failed = lambda: [event for event in plane.events(stubborn.id) if isinstance(event, ActionFailed)]  # noqa: E731
-    until(failed, "it is given up")
-    assert max(heard) == 4
-    assert failed()[0].attempts == 4
-
-
-def test_each_action_is_carried_out_once(plane: Plane) -> None:
-    session = plane.open()
-    for seq in range(6):
-        session.send([Window(seq, 250, 1, SINISTER)])
-    assert session.wait_answered(10)
-    chosen = [event.action for event in plane.events(session.id) if isinstance(event, ActionSelected)]
-    until(lambda: len(plane.carried) == sum(action.carried_out for action in chosen), "all are carried out")
-    assert plane.carried == [action for action in chosen if action.carried_out]
-    assert plane.carried
 
 
 def test_the_rate_limit_delays_and_drops_nothing() -> None:
