@@ -59,11 +59,22 @@ def open_log(dsn: str) -> PostgresEventLog:
 
 
 def running(settings: Settings) -> Addresses | None:
-    """The addresses of the system that runs on this data directory, if one does."""
+    """The addresses of the system that runs on this data directory, if one does: one that was killed left its file."""
     try:
-        return Addresses(**json.loads((Path(settings.server.data_dir) / RUN_FILE).read_text()))
+        addresses = Addresses(**json.loads((Path(settings.server.data_dir) / RUN_FILE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
+    return addresses if _runs(addresses.pid) else None
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # as another user
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def write_private(path: Path, text: str) -> None:
