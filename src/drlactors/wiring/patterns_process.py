@@ -16,6 +16,7 @@ from typing import Any
 
 from drlactors.domain.ids import SessionId
 from drlactors.patterns.follower import Away, Back, Full, Heard, LogAway, PutBack, Queued, Stored
+from drlactors.ports.log import LogUnreachable
 from drlactors.ports.observer import Observer
 from drlactors.wiring.patterns import Task, following
 
@@ -46,10 +47,14 @@ def main() -> None:
     def asked(seconds: float) -> None:
         tell(_ASKED, seconds)
 
-    with following(task, hear, skipped, asked) as follower:
-        more = True
-        while not select.select([sys.stdin], [], [], 0.0 if more else task.follow_s)[0]:
-            more = follower.turn()
+    try:
+        with following(task, hear, skipped, asked) as follower:
+            more = True
+            while not select.select([sys.stdin], [], [], 0.0 if more else task.follow_s)[0]:
+                more = follower.turn()
+    except LogUnreachable as error:  # from the beginning on; it is started again
+        hear(LogAway(str(error)))
+        sys.exit(1)
 
 
 class PatternsProcess:

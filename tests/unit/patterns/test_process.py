@@ -1,6 +1,8 @@
 """Whatever the process that makes patterns says, it is watched over."""
 
+import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -27,6 +29,24 @@ class Noting(RecordingObserver):
 
     def note(self, event: str, **fields: Any) -> None:
         self.noted.put((event, fields))
+
+
+def test_a_log_that_is_away_from_the_beginning_is_said_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    observer = Noting()
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens there
+        dsn = f"postgresql://nobody@127.0.0.1:{taken.getsockname()[1]}/none"
+        task = TASK._replace(log_dsn=dsn, patterns_dsn=dsn, queue=str(tmp_path / "queue"))
+        process = PatternsProcess(task, observer).start()
+        try:
+            event, fields = observer.noted.get(timeout=20)
+            assert (event, "refused" in fields["why"]) == ("patterns.log-away", True)
+            assert observer.noted.get(timeout=20)[0] == "patterns.process-ended"
+        finally:
+            process.stop()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_line_that_is_not_understood_is_noted_and_the_process_is_started_again_when_it_ends(
