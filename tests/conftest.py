@@ -12,7 +12,11 @@ from hypothesis import HealthCheck, settings
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
 #: Tests that may be skipped, by node id, each with its reason. Any other skip or expected failure fails the session.
-ALLOWED_SKIPS: dict[str, str] = {}
+ALLOWED_SKIPS: dict[str, str] = {
+    "tests/integration/sandboxes/test_cgroup.py::test_what_another_user_left_is_not_waited_for": (
+        "only root leaves what others cannot remove"
+    ),
+}
 
 #: Each system that runs has a process that makes patterns: one second of a core at every start of every test's.
 os.environ.setdefault("DRLACTORS_PATTERNS__FOLLOW", "false")

@@ -28,9 +28,9 @@ def counts(groups: npt.NDArray[np.int64], resamples: int, seed: int) -> Counts:
     """
     _, group = np.unique(groups, return_inverse=True)
     number = int(group.max()) + 1 if group.size else 0
-    dice = np.random.Generator(np.random.Philox(seed))
     if number < 2:
         return np.zeros((resamples, group.size), dtype=np.float32)
+    dice = np.random.Generator(np.random.Philox(seed))
     drawn = dice.multinomial(number, np.full(number, 1 / number), size=resamples)
     return drawn.astype(np.float32)[:, group]
 
