@@ -128,6 +128,8 @@ def test_a_session_whose_rows_cannot_be_read_is_refused_and_nobody_waits_for_it(
     raw: Raw, box: Box, log: PostgresEventLog, real: tuple[EmbeddedNats, EmbeddedPostgres], system: SystemProcess
 ) -> None:
     """As after going back to an older program: every message is settled, none is kept waiting."""
+    wait_for(lambda: len(events(log, box.id)) == 1, 10, "it has begun")
+    wait_for(lambda: gauge(system, 'drl_sessions{state="awake"}') > 0, 10, "the gauge, renewed now and then, has it")
     box.tell(Kind.EPISODE, wire.end(box.id, SANDBOX, EndReason.FINISHED))  # so that it leaves memory
     wait_for(lambda: len(events(log, box.id)) == 2, 10, "it has ended")
     wait_for(lambda: gauge(system, 'drl_sessions{state="awake"}') == 0, 120, "it has left memory")
