@@ -46,7 +46,7 @@ def import_(
     Parameters
     ----------
     path
-        Reports, or folders of them; links are not followed.
+        Reports, or folders of them; links in those are not followed.
     labels
         A CSV table with a column label (malicious, benign or unknown), and file or sha256: the runs' outcomes.
     verdicts
@@ -116,8 +116,8 @@ class _Fate(Protocol):
 
     done: str  # in the past tense
 
-    def there(self, sha256: str) -> bool:
-        """Whether nothing is left to do about a report with this digest."""
+    def there(self, path: Path) -> bool:
+        """Whether nothing is left to do about a report. Raises as reading it does."""
 
     def take(self, report: "Report", runs: "list[Finished]", progress: "Progress") -> "list[str] | None":
         """What is to be said of each run; None where nothing was left to do: another import was quicker, say."""
@@ -127,7 +127,7 @@ class _Fate(Protocol):
 class _Look:
     done = "readable"
 
-    def there(self, _: str) -> bool:
+    def there(self, _: Path) -> bool:
         return False
 
     def take(self, _report: "Report", runs: "list[Finished]", _progress: "Progress") -> list[str]:
@@ -140,8 +140,10 @@ class _Store:
     def __init__(self, importer: "Importer") -> None:
         self._importer = importer
 
-    def there(self, sha256: str) -> bool:
-        return self._importer.has(sha256)
+    def there(self, path: Path) -> bool:
+        from drlactors.sandboxes.importers import finished
+
+        return self._importer.has(finished.digest(path))
 
     def take(self, report: "Report", runs: "list[Finished]", _progress: "Progress") -> list[str] | None:
         return [""] * len(runs) if self._importer.store(report.sha256, runs) else None
@@ -157,7 +159,7 @@ class _Play:
         self._link = link
         self._speed = speed
 
-    def there(self, _: str) -> bool:
+    def there(self, _: Path) -> bool:
         return False  # that is known of all its runs when it was read
 
     def take(self, _report: "Report", runs: "list[Finished]", progress: "Progress") -> list[str] | None:
@@ -210,7 +212,7 @@ class _Work:
     def _one(self, path: Path, fate: _Fate, progress: "Progress", counted: str) -> None:
         from drlactors.sandboxes.importers import finished
 
-        if fate.there(finished.digest(path)):
+        if fate.there(path):
             self._tell("there already", path)
             return
         with _shown(progress, f"{counted}: {_plain(path.name)[:40]}", _size(path)) as task:

@@ -1,9 +1,12 @@
 """`drlactors import` on a real log: all of a report or nothing, once, whatever is killed or broken in between."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -32,7 +35,8 @@ from drlactors.domain.session import (
 )
 from drlactors.inference import RulePolicy
 from drlactors.ports.log import Category, Stream
-from drlactors.sandboxes.importers import finished
+from drlactors.sandboxes.errors import UnknownReport
+from drlactors.sandboxes.importers import finished, source
 from drlactors.store.log import PostgresEventLog
 from tests.contract.store.given import SCHEMA_DIR
 from tests.unit.sandboxes.importers.kit import (
@@ -247,6 +251,50 @@ def test_what_is_no_report_in_a_folder_is_skipped_with_the_reason(drlactors: Sai
     assert "skipped" in told
     assert "no report of a kind that is known" in told
     assert drlactors("import", folder / "notes.json")[0] == 1
+
+
+def test_what_lies_beside_reports_in_a_folder_and_is_no_file_is_skipped(drlactors: Said, tmp_path: Path):
+    """CAPE puts links to the sample and to the newest task between its reports."""
+    folder = reports(tmp_path / "in", one=WHOLE)
+    os.mkfifo(folder / "pipe")
+    (folder / "binary").symlink_to(os.devnull)
+    (folder / "latest").symlink_to(folder)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "socket"))
+        status, told, _ = drlactors("import", folder)
+    assert (status, "3 skipped, 1 imported" in told) == (0, True), told
+    assert told.count("not a regular file") == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"PK\x03\x04" + bytes(40), "a zip archive: unpack it first"),
+        (lzma.compress(WHOLE), "packed by xz: unpack it first"),
+        (bz2.compress(WHOLE), "packed by bzip2: unpack it first"),
+        (gzip.compress(WHOLE.decode().encode("utf-16")), "in UTF-16 or UTF-32: convert it to UTF-8 first"),
+    ],
+    ids=["zip", "xz", "bzip2", "utf-16"],
+)
+def test_a_report_that_is_wrapped_otherwise_is_skipped_with_what_to_do(
+    data: bytes, told: str, drlactors: Said, tmp_path: Path
+):
+    status, said, _ = drlactors("import", reports(tmp_path / "in", one=data))
+    assert (status, told in said) == (0, True), said
+
+
+def test_a_large_file_that_is_no_report_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder, read = reports(tmp_path / "in", dump=bytes(1 << 20)), list[int]()
+    take = source.Source.read
+
+    def counted(self: source.Source, size: int = -1) -> bytes:
+        read.append(size)
+        return take(self, size)
+
+    monkeypatch.setattr(source.Source, "read", counted)
+    with pytest.raises(UnknownReport):
+        finished.digest(folder / "dump.json")
+    assert not read
 
 
 def test_kill_9_in_the_middle_stores_whole_reports_only_and_the_next_import_the_rest(

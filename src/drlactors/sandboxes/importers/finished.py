@@ -4,6 +4,7 @@ The ids follow from the report's bytes, unpacked: importing it again, under what
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -15,8 +16,9 @@ from drlactors.domain.telemetry import Window
 from drlactors.ports.bus import Kind
 from drlactors.sandboxes.errors import BrokenReport, UnknownReport
 from drlactors.sandboxes.importers.building import Built, build
-from drlactors.sandboxes.importers.formats import detected
-from drlactors.sandboxes.importers.source import Unreadable, opened
+from drlactors.sandboxes.importers.formats import detected, wrapped
+from drlactors.sandboxes.importers.report import Format
+from drlactors.sandboxes.importers.source import NoFile, Source, Unreadable, opened
 
 _IMPORTED = UUID("b6f0c1c7-2a57-5c0e-8d0c-5f4f2f3f9a11")
 #: Windows in one message.
@@ -70,34 +72,40 @@ def session_of(sha256: str, run: int = 0) -> SessionId:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file's bytes, unpacked: ten times as fast as reading it. Raises BrokenReport."""
-    try:
-        with opened(path) as source:
-            source.drain()
-            return source.sha256
-    except (Unreadable, OSError) as error:
-        raise _broken(path, error) from error
+    """The SHA-256 of a report's bytes, unpacked: ten times as fast as reading it. Raises BrokenReport, UnknownReport.
+
+    What is no report is not read to its end: beside reports lie memory dumps.
+    """
+    with _opened(path) as (source, _):
+        source.drain()
+        return source.sha256
 
 
 def read(path: Path, *, window_ms: int, watch: Callable[[int], None] | None = None) -> Report:
     """A report, whole. ``watch`` is told how many bytes of the file were read. Raises BrokenReport, UnknownReport."""
+    with _opened(path) as (source, found):
+        source.watch = watch
+        runs = tuple(build(found.read(source), window_ms=window_ms))
+        source.drain()
+        return Report(source.sha256, found.name, window_ms, runs)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Source, Format]]:
     try:
         with opened(path) as source:
-            source.watch = watch
             if not source.head:
                 raise Unreadable("the file itself", "it is empty")
             found = detected(source)
             if found is None:
-                raise UnknownReport(path)
-            runs = tuple(build(found.read(source), window_ms=window_ms))
-            source.drain()
-            return Report(source.sha256, found.name, window_ms, runs)
-    except (Unreadable, OSError) as error:
-        raise _broken(path, error) from error
-
-
-def _broken(path: Path, error: Unreadable | OSError) -> BrokenReport:
-    return BrokenReport(path, *((error.place, error.why) if isinstance(error, Unreadable) else (error.strerror,)))
+                raise UnknownReport(path, *filter(None, [wrapped(source)]))
+            yield source, found
+    except NoFile as error:
+        raise UnknownReport(path, error.why) from error
+    except Unreadable as error:
+        raise BrokenReport(path, error.place, error.why) from error
+    except OSError as error:
+        raise BrokenReport(path, error.strerror) from error
 
 
 def sessions(path: Path, report: Report, label: Label) -> list[Finished]:

@@ -12,8 +12,7 @@ _DECODER: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, 
 
 def objects(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects with the numbers of their lines. Blank lines are passed over. Raises Unreadable with the line."""
-    for number, raw in source.lines():
-        line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+    for number, line in source.lines():
         if not line or line.isspace():
             continue
         try:

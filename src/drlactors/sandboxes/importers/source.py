@@ -1,5 +1,6 @@
 """A file that others wrote, read as a stream: unpacked, digested, and held to limits."""
 
+import errno
 import gzip
 import os
 import stat
@@ -18,6 +19,8 @@ MAX_PIECE_BYTES = 64 << 20
 MAX_BYTES = 16 << 30
 #: JSON and logs pack by a factor of 10 to 30; gzip's own limit is 1,032.
 MAX_RATIO = 300
+#: Editors and shells of Windows write it in front of everything.
+UTF8_MARK = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 
 
@@ -27,6 +30,13 @@ class Unreadable(Exception):
     def __init__(self, place: str, why: str) -> None:
         super().__init__(f"{place}: {why}")
         self.place, self.why = place, why
+
+
+class NoFile(Unreadable):
+    """A link, device, pipe or socket: nobody takes it for a report, unless by name."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("the file itself", why)
 
 
 class Source:
@@ -75,7 +85,7 @@ class Source:
         self._piece = 0
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """The lines with their numbers from 1, without their ends."""
+        """The lines with their numbers from 1, without their ends, and the first without a mark of the encoding."""
         number = 0
         begun: list[bytes] = []
         while data := self.read(HEAD_BYTES):
@@ -85,11 +95,11 @@ class Source:
                 continue
             for line in (b"".join(begun), *others[:-1]):
                 number += 1
-                yield number, line.removesuffix(b"\r")
+                yield number, _bare(number, line)
             begun = [others[-1]]
             self._piece = len(others[-1])
         if rest := b"".join(begun):
-            yield number + 1, rest.removesuffix(b"\r")
+            yield number + 1, _bare(number + 1, rest)
 
     def drain(self) -> None:
         """Read what is left, so that the digest is of all there is."""
@@ -113,6 +123,10 @@ class Source:
         return data
 
 
+def _bare(number: int, line: bytes) -> bytes:
+    return (line.removeprefix(UTF8_MARK) if number == 1 else line).removesuffix(b"\r")
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Source]:
     """A regular file, and never what a link, device, pipe or socket of that name leads to. Raises ``Unreadable``."""
@@ -120,11 +134,14 @@ def opened(path: Path) -> Iterator[Source]:
         # O_NONBLOCK: a pipe that nobody writes to would keep us here for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        why = "a symbolic link, not a regular file" if path.is_symlink() else error.strerror or str(error)
-        raise Unreadable("the file itself", why) from error
+        if path.is_symlink():
+            raise NoFile("a symbolic link, not a regular file") from error
+        if error.errno == errno.ENXIO:  # what a socket answers
+            raise NoFile("not a regular file") from error
+        raise Unreadable("the file itself", error.strerror or str(error)) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unreadable("the file itself", "not a regular file")
+            raise NoFile("not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as raw:
             source = Source(raw, path.name.removesuffix(".gz"))
             source.folder = path.parent

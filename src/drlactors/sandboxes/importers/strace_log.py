@@ -45,7 +45,7 @@ _OF_NO_USE = frozenset(UNTRACED.split(","))
 
 def detects(head: bytes, _name: str) -> bool:
     """Whether a call with its result is among the first lines, and most of them are what strace writes."""
-    log = _SUMMARY.split(head.decode("utf-8", "replace"), maxsplit=1)[0]
+    log = _SUMMARY.split(head.decode("utf-8-sig", "replace"), maxsplit=1)[0]
     lines = [line for line in log.split("\n")[:64] if line.strip()]
     texts = [found["text"] for line in lines if (found := _LINE.match(line))]
     written = sum(_BEGINS.match(text) is not None for text in texts)

@@ -33,6 +33,11 @@ def test_lines_are_numbered_and_have_no_ends():
     assert list(Source(BytesIO(b""), "x").lines()) == []
 
 
+def test_a_mark_of_the_encoding_is_no_part_of_the_first_line():
+    assert list(Source(BytesIO(b"\xef\xbb\xbfa\r\nb"), "x").lines()) == [(1, b"a"), (2, b"b")]
+    assert list(Source(BytesIO(b"\xef\xbb\xbfa"), "x").lines()) == [(1, b"a")]
+
+
 def test_what_is_left_is_part_of_the_digest():
     read = Source(BytesIO(TEXT), "x")
     read.read(5)
