@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drlactors.cli.listing import print_rows
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
     from drlactors.store.archive import Archive, Part
@@ -16,8 +17,7 @@ def write(
     *,
     through: int | None = None,
     before: datetime | None = None,
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """Put the log up to a position into the archive: rows as they are, and decisions in columns for the learner.
 
@@ -37,10 +37,6 @@ def write(
         The last log position that is archived; without it, the last one there is.
     before
         Instead of a position: what had been decided by this time (UTC unless it says otherwise).
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -50,7 +46,7 @@ def write(
     if through is not None and before is not None:
         raise SystemExit("--through and --before both say where to stop: give one of them")
     console = Console()
-    with past(config, data_dir, folder) as (history, _):
+    with past(*where, folder) as (history, _):
         if before is not None:
             at = before if before.tzinfo else before.replace(tzinfo=UTC)
             through = history.position_at(int(at.timestamp() * 1_000_000))
@@ -72,8 +68,7 @@ def show(
     /,
     *,
     as_json: bool = False,
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """List the archive's parts: positions, entries, sessions, decisions, size.
 
@@ -88,10 +83,6 @@ def show(
         The archive's; without it, archive in the data directory.
     as_json
         One JSON object a line.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     columns = ("after", "through", "entries", "sessions", "decisions", "bytes")
     rows = [
@@ -103,12 +94,12 @@ def show(
             sum(file.rows for file in part.decisions.values()),
             sum(file.size_bytes for file in part.files),
         )
-        for part in _archive(folder, config, data_dir).manifest.parts
+        for part in _archive(folder, where).manifest.parts
     ]
     print_rows(columns, rows, as_json=as_json, cells=lambda row: [f"{n:,}" for n in row], empty="The archive is empty.")
 
 
-def verify(folder: Path | None = None, /, *, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> int:
+def verify(folder: Path | None = None, /, *, where: Whereabouts = HERE) -> int:
     """Read every file of the archive and compare it with its checksum; exit status 1 when something is wrong.
 
     Examples
@@ -120,12 +111,8 @@ def verify(folder: Path | None = None, /, *, config: tuple[Path, ...] = (), data
     ----------
     folder
         The archive's; without it, archive in the data directory.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
-    archive = _archive(folder, config, data_dir)
+    archive = _archive(folder, where)
     faults = archive.faults()
     for fault in faults:
         print(fault)
@@ -134,7 +121,7 @@ def verify(folder: Path | None = None, /, *, config: tuple[Path, ...] = (), data
     return 1 if faults else 0
 
 
-def _archive(folder: Path | None, config: tuple[Path, ...], data_dir: Path | None) -> "Archive":
+def _archive(folder: Path | None, where: Whereabouts) -> "Archive":
     from drlactors.wiring import archive
 
-    return archive(config, data_dir, folder)
+    return archive(*where, folder)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from drlactors.cli.whereabouts import Whereabouts
+
 if TYPE_CHECKING:
     from drlactors.learner.course import Course
     from drlactors.learner.logged import Streams
@@ -45,11 +47,11 @@ def of_archive(folder: Path, task: "Task") -> Source:
 
 
 @contextmanager
-def of_log(config: tuple[Path, ...], data_dir: Path | None, task: "Task") -> Iterator[Source]:
+def of_log(where: Whereabouts, task: "Task") -> Iterator[Source]:
     """Of the running system, or of servers started for as long as it takes."""
     from drlactors.wiring import past
 
-    with past(config, data_dir) as (history, _):
+    with past(*where) as (history, _):
         recorded = history.recorded(task.schema.id)
         yield _of_decisions(f"the log up to position {history.log.head()}", recorded, history.log, task)
 

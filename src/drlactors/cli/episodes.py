@@ -1,11 +1,11 @@
 """`drlactors episodes`: what an artifact's whole way came to, and a person's word on it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from drlactors.cli.listing import print_rows
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
     from drlactors.cli.tally import Way
@@ -27,8 +27,7 @@ def correct(
     verdict: Literal["malicious", "benign"],
     why: str,
     who: str = "",
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """Overrule an episode's verdict: all that is learned from its sessions is labelled anew.
 
@@ -49,10 +48,6 @@ def correct(
         In your words, for those who ask later.
     who
         Who says so; without it, the user who gives the command.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from getpass import getuser
 
@@ -62,7 +57,7 @@ def correct(
     if not why.strip():
         raise SystemExit("--why is empty: say what speaks for the correction")
     command = Correct(Verdict(verdict), who or getuser(), why)
-    with reading(config, data_dir) as (log, _):
+    with reading(*where) as (log, _):
         position = carry_out(log, episode, command, SystemClock().now_us())
     print(f"corrected to {verdict} at log position {position}" if position else f"it was corrected to {verdict} before")
 
@@ -86,9 +81,7 @@ def carry_out(log: "EventLog", episode: UUID, command: Any, at_us: int) -> int |
     raise EpisodeGoesOn
 
 
-def list_(
-    *, config: tuple[Path, ...] = (), limit: int = 20, as_json: bool = False, data_dir: Path | None = None
-) -> None:
+def list_(*, limit: int = 20, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """List episodes, the newest first: their verdict, who corrected it, and their sessions.
 
     Examples
@@ -98,19 +91,15 @@ def list_(
 
     Parameters
     ----------
-    config
-        Configuration files, as for up.
     limit
         How many.
     as_json
         One JSON object a line.
-    data_dir
-        As for up.
     """
     from drlactors.wiring import reading
 
     columns = ("episode", "verdict", "corrected", "by", "artifact", "sessions")
-    with reading(config, data_dir) as (log, _):
+    with reading(*where) as (log, _):
         print_rows(columns, _newest(log, limit), as_json=as_json, cells=lambda row: (*row[:-1], " ".join(row[-1])))
 
 
@@ -119,8 +108,7 @@ def statistics(
     hours: float = 0.0,
     limit: int = 100_000,
     as_json: bool = False,
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """Count episodes: what they came to, why some are partial, what stage 1 missed, how long a verdict took.
 
@@ -137,15 +125,11 @@ def statistics(
         The newest so many at most.
     as_json
         One JSON object a line.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.cli.tally import tally
     from drlactors.wiring import SystemClock, reading
 
-    with reading(config, data_dir) as (log, _):
+    with reading(*where) as (log, _):
         since_us = SystemClock().now_us() - round(hours * 3.6e9) if hours else 0
         print_rows(("what", "count"), tally(_ways(log, limit, since_us)), as_json=as_json)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from drlactors.cli.conditions import ALL, Conditions
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 
 def export(
@@ -13,8 +14,7 @@ def export(
     out: Path | None = None,
     findings_only: bool = False,
     conditions: Conditions = ALL,
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """Write patterns for other programs, the newest first: all of them, or those for which all that is given holds.
 
@@ -37,10 +37,6 @@ def export(
         The file; without it, standard output.
     findings_only
         In OCSF only what was found. What was done is read from the event log, session by session, and takes longer.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from importlib.metadata import version
 
@@ -50,7 +46,7 @@ def export(
     from drlactors.wiring import patterns
 
     query = conditions.query()
-    with patterns(config, data_dir) as asked:
+    with patterns(*where) as asked:
         producer = Producer(asked.settings.server.instance, version("drlactors"))
         lived = None if findings_only else lived_in(asked.log)
         texts = rendered(format_, selected(asked.store, query), producer, lived)

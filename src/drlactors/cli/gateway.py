@@ -1,10 +1,11 @@
 """`drlactors gateway`: serves sandboxes over gRPC, in a process of its own."""
 
 import sys
-from pathlib import Path
+
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 
-def gateway(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+def gateway(*, where: Whereabouts = HERE) -> None:
     """Serve sandboxes over gRPC until Ctrl-C or SIGTERM; what they said is stored first.
 
     A system whose configuration has gateway.address serves them itself; this is for more of them, on other machines, or
@@ -13,18 +14,11 @@ def gateway(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> N
     Examples
     --------
     DRLACTORS_GATEWAY__ADDRESS=0.0.0.0:9465 DRLACTORS_METRICS__PORT=0 drlactors gateway
-
-    Parameters
-    ----------
-    config
-        Configuration files, TOML or JSON, each above the one before.
-    data_dir
-        Of the system whose servers are used, where the configuration names none.
     """
     from drlactors.cli.up import until_signal
     from drlactors.wiring import gateway_process
 
-    with until_signal() as stopped, gateway_process(config, data_dir) as serving:
+    with until_signal() as stopped, gateway_process(*where) as serving:
         print(f"The gateway is up at {serving.reached_at}. Ctrl-C stops it.")
         sys.stdout.flush()
         stopped.wait()

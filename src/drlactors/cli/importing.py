@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from drlactors.cli.whereabouts import HERE, Whereabouts
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -25,8 +27,7 @@ def import_(
     look: bool = False,
     live: bool = False,
     speed: float = 1.0,
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> int:
     """Import finished reports: what a file is, is told by its content; packed with gzip or not.
 
@@ -59,10 +60,6 @@ def import_(
         Play them at the running system, which decides; stopped by it, a run ends there.
     speed
         With --live, times as fast as it was.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from rich.console import Console
 
@@ -81,11 +78,11 @@ def import_(
     from drlactors.wiring import SystemClock, reading, sandbox_link
     from drlactors.wiring.importing import Importer
 
-    with reading(config, data_dir) as (log, settings):
+    with reading(*where) as (log, settings):
         importer = Importer(log, settings, SystemClock())
         if not live:
             return work.all(files, _Store(importer))
-        with closing(sandbox_link("", "", data_dir)) as link:
+        with closing(sandbox_link("", "", where.data_dir)) as link:
             return work.all(files, _Play(importer, link, speed))
 
 

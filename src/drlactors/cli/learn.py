@@ -1,17 +1,17 @@
 """`drlactors learn`: learns from the log while it grows, in a process of its own."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drlactors.cli.up import until_signal
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
     from drlactors.learner.occurrences import Occurrence
     from drlactors.ports.learning import CannotLearn, LogAway, Round, Step
 
 
-def learn(*, rounds: int = 0, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> int:
+def learn(*, rounds: int = 0, where: Whereabouts = HERE) -> int:
     """Follow the log, train on it, and put each candidate before the gate, until Ctrl-C or SIGTERM.
 
     A round begins when enough sessions with a known truth are new. Its candidate goes to the folder of models, is
@@ -27,10 +27,6 @@ def learn(*, rounds: int = 0, config: tuple[Path, ...] = (), data_dir: Path | No
     ----------
     rounds
         End by itself after so many candidates; 0 goes on.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     import os
 
@@ -38,7 +34,7 @@ def learn(*, rounds: int = 0, config: tuple[Path, ...] = (), data_dir: Path | No
     from drlactors.wiring.access import settings_of
     from drlactors.wiring.learning import learner
 
-    os.nice(settings_of(config, data_dir).learner.nice)
+    os.nice(settings_of(*where).learner.nice)
     failed: list[CannotLearn] = []
     judged = 0
     with until_signal() as stopped:
@@ -59,7 +55,7 @@ def learn(*, rounds: int = 0, config: tuple[Path, ...] = (), data_dir: Path | No
                     failed.append(done)
                     stopped.set()
 
-        with learner(config, data_dir, watch=watch, heard=hear) as settings:
+        with learner(*where, watch=watch, heard=hear) as settings:
             print(f"learning in {settings.server.data_dir}; Ctrl-C stops it", flush=True)
             stopped.wait()
     if failed:

@@ -3,19 +3,17 @@
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from drlactors.cli.listing import print_rows
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 #: Rows of the log that are looked through at a time.
 PAGE = 2000
 
 
-def sessions(
-    *, config: tuple[Path, ...] = (), limit: int = 20, as_json: bool = False, data_dir: Path | None = None
-) -> None:
+def sessions(*, limit: int = 20, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """List sessions, the newest first: their state, windows, last action, outcome.
 
     Examples
@@ -25,19 +23,15 @@ def sessions(
 
     Parameters
     ----------
-    config
-        Configuration files, as for up.
     limit
         How many.
     as_json
         One JSON object a line.
-    data_dir
-        As for up.
     """
     from drlactors.wiring import reading
 
     columns = ("session", "stage", "state", "windows", "lost", "last action", "policy", "outcome", "artifact")
-    with reading(config, data_dir) as (log, _):
+    with reading(*where) as (log, _):
         print_rows(columns, _newest(log, limit), as_json=as_json)
 
 
@@ -88,13 +82,12 @@ def newest_streams(log: Any, category: Any, limit: int) -> list[Any]:
 
 def events(
     *,
-    config: tuple[Path, ...] = (),
     session: UUID | None = None,
     after: int = 0,
     limit: int = 50,
     follow: bool = False,
     as_json: bool = False,
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """Print events in the order of the log, or of one session.
 
@@ -105,8 +98,6 @@ def events(
 
     Parameters
     ----------
-    config
-        Configuration files, as for up.
     session
         Only this session's.
     after
@@ -117,13 +108,11 @@ def events(
         Go on as new ones come.
     as_json
         One JSON object a line.
-    data_dir
-        As for up.
     """
     from drlactors.ports.log import Category, Stream
     from drlactors.wiring import reading
 
-    with reading(config, data_dir) as (log, _):
+    with reading(*where) as (log, _):
         if session is not None:
             entries = iter(log.stream(Stream(Category.SESSION, session)))
         elif follow:

@@ -3,11 +3,11 @@
 import json
 import sys
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drlactors.cli.conditions import ALL, Conditions
 from drlactors.cli.listing import print_rows
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
     from drlactors.domain.ids import SessionId
@@ -34,8 +34,7 @@ def query(
     limit: int = 20,
     after: str = "",
     as_json: bool = False,
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """List what was learned, the newest first; with --like, what is most like a decision comes first.
 
@@ -58,17 +57,13 @@ def query(
         The place that the page before has named; new patterns move nothing across it.
     as_json
         One JSON object a line.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.wiring import patterns
 
     if limit < 1:
         raise SystemExit(f"--limit {limit}: it is at least 1")
     wanted = conditions.query()
-    with patterns(config, data_dir) as asked:
+    with patterns(*where) as asked:
         if like:
             wanted = wanted._replace(near=_near(asked.log, like))
         page = asked.store.page(wanted, limit=limit, after=_place(after) if after else None)
@@ -82,9 +77,7 @@ def query(
         print(f"more: --after {page.after.key!r}/{page.after.session}", file=sys.stderr)
 
 
-def show(
-    session: str, /, *, as_json: bool = False, config: tuple[Path, ...] = (), data_dir: Path | None = None
-) -> None:
+def show(session: str, /, *, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """Show the pattern of one session, and those that are most like it.
 
     Examples
@@ -97,16 +90,12 @@ def show(
         The session's id.
     as_json
         As a JSON object.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.cli.neighbours import describe
     from drlactors.ports.patterns import Found, Near, Query
     from drlactors.wiring import patterns
 
-    with patterns(config, data_dir) as asked:
+    with patterns(*where) as asked:
         pattern = asked.store.of(_session(session))
         if pattern is None:
             raise NoSuchPattern
@@ -123,7 +112,7 @@ def show(
     print("\n".join(describe(others)))
 
 
-def stats(*, as_json: bool = False, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+def stats(*, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """Count the patterns, and show how far confidences can be trusted.
 
     For each policy and each step of how far it leaned to stopping a sample: how many sessions with a known truth, how
@@ -138,15 +127,11 @@ def stats(*, as_json: bool = False, config: tuple[Path, ...] = (), data_dir: Pat
     ----------
     as_json
         As a JSON object.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.domain.calibration import BINS, Calibration
     from drlactors.wiring import patterns
 
-    with patterns(config, data_dir) as asked:
+    with patterns(*where) as asked:
         counts, position = asked.store.counts(), asked.store.position()
         behind = len(asked.log.turns(position, 10_000))
     known = Calibration(counts.outcomes)
@@ -178,7 +163,7 @@ def stats(*, as_json: bool = False, config: tuple[Path, ...] = (), data_dir: Pat
     print_rows(columns, shown, as_json=False, empty="no session's truth is known")
 
 
-def rebuild(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+def rebuild(*, where: Whereabouts = HERE) -> None:
     """Throw all patterns away and make them again from the event log, for example with other rewards.
 
     A running system does that itself as soon as they are gone; else this command does it before it ends.
@@ -186,17 +171,10 @@ def rebuild(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> N
     Examples
     --------
     drlactors patterns rebuild
-
-    Parameters
-    ----------
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.wiring import make_all, patterns, prepare, running
 
-    with patterns(config, data_dir) as asked:
+    with patterns(*where) as asked:
         prepare(asked.task.patterns_dsn)
         asked.store.clear()
         if asked.settings.patterns.follow and running(asked.settings) is not None:

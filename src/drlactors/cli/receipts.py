@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from drlactors.cli.whereabouts import HERE, Whereabouts
+
 if TYPE_CHECKING:
     from drlactors.exports.examination import Examined
     from drlactors.ports.log import EventLog
@@ -19,7 +21,7 @@ class NoSuchSession(Exception):
 SHOWN = 20
 
 
-def export(*session: UUID, out: Path = Path(), config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+def export(*session: UUID, out: Path = Path(), where: Whereabouts = HERE) -> None:
     """Write a receipt of each session: all of its events, in words to be read, each linked to the one before, signed.
 
     A receipt shows for every window what was seen, what was chosen, by which policy and why, with which chance and out
@@ -40,10 +42,6 @@ def export(*session: UUID, out: Path = Path(), config: tuple[Path, ...] = (), da
         The sessions' ids.
     out
         The folder for the receipts; without it, this one.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.cli.files import whole
     from drlactors.domain.ids import SessionId
@@ -54,7 +52,7 @@ def export(*session: UUID, out: Path = Path(), config: tuple[Path, ...] = (), da
 
     if not session:
         raise SystemExit("name a session; drlactors sessions lists them")
-    with reading(config, data_dir) as (log, settings):
+    with reading(*where) as (log, settings):
         streams = [Stream(Category.SESSION, one) for one in session]
         if missing := set(streams) - log.existing(streams):
             raise NoSuchSession(f"{', '.join(sorted(map(str, missing)))}: {NoSuchSession.__doc__}")
@@ -74,8 +72,7 @@ def verify(
     *file: Path,
     trust: tuple[str, ...] = (),
     against_log: bool = False,
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> int:
     """Say of each receipt whether it holds, and if not, which event does not; exit status 1 unless all of them do.
 
@@ -97,20 +94,16 @@ def verify(
         Public keys that may have signed. Without it: those in `receipts.trusted_keys`, and the instance's own.
     against_log
         Compare with what the log has stored, too.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.exports.examination import examine
     from drlactors.wiring import reading, trusted_signers
 
     if not file:
         raise SystemExit("name a receipt")
-    trusted = frozenset(trust) or trusted_signers(config, data_dir)
+    trusted = frozenset(trust) or trusted_signers(*where)
     holds = True
     with ExitStack() as stack:
-        log = stack.enter_context(reading(config, data_dir))[0] if against_log else None
+        log = stack.enter_context(reading(*where))[0] if against_log else None
         for one in file:
             with one.open("rb") as opened:
                 found = examine(opened, trusted)

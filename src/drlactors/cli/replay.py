@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from drlactors.cli.whereabouts import HERE, Whereabouts
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,13 +22,12 @@ PAGE, SHOWN = 2000, 20
 
 def replay(
     *,
-    config: tuple[Path, ...] = (),
     verify: bool = False,
     against: str = "",
     session: UUID | None = None,
     since: int = 0,
     as_json: bool = False,
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> int:
     """Read the log and fold every session again; verify its decisions, or hold another model against them.
 
@@ -47,8 +48,6 @@ def replay(
 
     Parameters
     ----------
-    config
-        Configuration files, as for up.
     verify
         Compare every decision.
     against
@@ -59,8 +58,6 @@ def replay(
         Begin after this log position; decisions of sessions that began before it cannot be checked.
     as_json
         With --against, one JSON object for each session.
-    data_dir
-        As for up.
     """
     from rich.console import Console
 
@@ -70,7 +67,7 @@ def replay(
     from drlactors.wiring import reading
 
     console = Console(stderr=as_json)
-    with reading(config, data_dir) as (log, settings):
+    with reading(*where) as (log, settings):
         schema = FeatureSchema(settings.features.names, settings.features.missing)
         if against:
             contraster = Contraster(_other(against, log, settings, schema), schema)

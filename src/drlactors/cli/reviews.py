@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from drlactors.cli.listing import print_rows
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
     from drlactors.domain import review
@@ -29,8 +29,7 @@ def list_(
     every: bool = False,
     limit: int = 20,
     as_json: bool = False,
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """List the reviews that wait for an answer, the most urgent first.
 
@@ -47,17 +46,13 @@ def list_(
         How many.
     as_json
         One JSON object a line.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.cli.log import newest_streams
     from drlactors.ports.log import Category
     from drlactors.wiring import SystemClock, reading
 
     columns = ("review", "stands", "question", "default", "deadline", "session", "artifact")
-    with reading(config, data_dir) as (log, _):
+    with reading(*where) as (log, _):
         streams = newest_streams(log, Category.REVIEW, limit) if every else log.open_reviews()
         found = list(_rows(log, streams, SystemClock().now_us(), every=every))
         rows = found if every else sorted(found, key=lambda row: str(row[4]))[:limit]
@@ -84,7 +79,7 @@ def _rows(log: "EventLog", streams: "list[Stream]", now_us: int, *, every: bool)
         )
 
 
-def show(review: str, /, *, as_json: bool = False, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+def show(review: str, /, *, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """Show what there is to decide a review by: what was seen, the values and why, what was done, what it is like.
 
     Examples
@@ -98,17 +93,13 @@ def show(review: str, /, *, as_json: bool = False, config: tuple[Path, ...] = ()
         The review's id, or how it begins.
     as_json
         As a JSON object.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.cli.dossier import dossier, page, plain
     from drlactors.cli.neighbours import told
     from drlactors.ports.log import Category, Stream
     from drlactors.wiring import SystemClock, patterns
 
-    with patterns(config, data_dir) as asked:
+    with patterns(*where) as asked:
         log = asked.log
         stream = find(log, review)
         state, _version = folded(log, stream)
@@ -129,8 +120,7 @@ def decide(
     ruling: Literal["continue", "release", "terminate", "quarantine"],
     why: str,
     who: str = "",
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """Answer a review: what is to be done, and with it what the sample is.
 
@@ -152,10 +142,6 @@ def decide(
         In your words, for those who ask later.
     who
         Who says so; without it, the user who gives the command.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from getpass import getuser
 
@@ -164,7 +150,7 @@ def decide(
     from drlactors.wiring import SystemClock, reading
 
     command = Decide(Ruling(ruling), who or getuser(), why)
-    with reading(config, data_dir) as (log, _):
+    with reading(*where) as (log, _):
         now_us = SystemClock().now_us()
         stream = find(log, review)
         state = answer(log, stream, command, now_us)

@@ -8,6 +8,8 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drlactors.cli.whereabouts import HERE, Whereabouts
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -33,8 +35,7 @@ def train(
     version: int = 1,
     date: str = "",
     key: Path | None = None,
-    config: tuple[Path, ...] = (),
-    data_dir: Path | None = None,
+    where: Whereabouts = HERE,
 ) -> None:
     """Train a model on what was recorded, and say how good it is on sessions that were held out.
 
@@ -80,10 +81,6 @@ def train(
         Its date, ISO 8601 with an offset from UTC; without it, that of the newest session, or now where none has one.
     key
         A private key of `drlactors models keys` to sign the model with; one that nobody signed does not serve.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from rich.console import Console
 
@@ -106,9 +103,9 @@ def train(
     if key is not None:
         read_key(key)
     console = Console()
-    settings = settings_of(config, data_dir)
+    settings = settings_of(*where)
     task = task_of(settings)
-    with _source(task, set_, data, archive, log, config, data_dir) as source:
+    with _source(task, set_, data, archive, log, where) as source:
         name = method or source.method
         how = lasting(name, updates, settings.gate.false_positive_rate)
         console.print(f"Learning from {source.words} by {name}", soft_wrap=True)
@@ -145,15 +142,14 @@ def _source(
     data: Path | None,
     archive: Path | None,
     log: bool,
-    config: tuple[Path, ...],
-    data_dir: Path | None,
+    where: Whereabouts,
 ) -> "Iterator[Source]":
     from drlactors.cli import courses
 
     if log + (archive is not None) + (data is not None or name != "recordings") > 1:
         raise SystemExit("--set with --data, --archive and --log each say what to learn from: give one of them")
     if log:
-        with courses.of_log(config, data_dir, task) as source:
+        with courses.of_log(where, task) as source:
             yield source
     else:
         yield courses.of_archive(archive, task) if archive else courses.of_set(name, data, task)

@@ -2,11 +2,12 @@
 
 import signal
 import sys
-from pathlib import Path
 from threading import Event
 
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
-def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+
+def up(*, where: Whereabouts = HERE) -> None:
     """Run the system until Ctrl-C or SIGTERM; what is in flight is finished first. A second signal ends it at once.
 
     Without addresses in the configuration it starts a NATS and a PostgreSQL server of its own under the data
@@ -20,21 +21,14 @@ def up(*, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
     --------
     drlactors up
     drlactors up --config site.toml --data-dir /var/lib/drlactors
-
-    Parameters
-    ----------
-    config
-        Configuration files, TOML or JSON, each above the one before.
-    data_dir
-        Where the embedded servers keep their data, and run.json with the addresses.
     """
     from drlactors.config.load import Loaded, load
     from drlactors.wiring import System
 
-    overrides = {} if data_dir is None else {"server.data_dir": str(data_dir)}
+    overrides = {} if where.data_dir is None else {"server.data_dir": str(where.data_dir)}
 
     def read() -> Loaded:
-        return load(files=config, overrides=overrides)
+        return load(files=where.config, overrides=overrides)
 
     with until_signal() as stopped:
         system = System(read(), reload=read, on_fault=stopped.set)

@@ -1,11 +1,10 @@
 """`drlactors migrate`, `drlactors dead-letters`: what an operator looks after."""
 
-from pathlib import Path
-
 from drlactors.cli.listing import print_rows
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 
-def migrate(*, config: tuple[Path, ...] = (), status: bool = False, data_dir: Path | None = None) -> int:
+def migrate(*, status: bool = False, where: Whereabouts = HERE) -> int:
     """Bring the event log's schema up to this program's, and show every migration.
 
     `drlactors up` does the same when it starts; do it by hand to see beforehand what it would do, or to give the
@@ -19,16 +18,12 @@ def migrate(*, config: tuple[Path, ...] = (), status: bool = False, data_dir: Pa
 
     Parameters
     ----------
-    config
-        Configuration files, as for up.
     status
         Change nothing, only show.
-    data_dir
-        As for up.
     """
     from drlactors.wiring import migrations
 
-    applied, known = migrations(config, data_dir, apply=not status)
+    applied, known = migrations(*where, apply=not status)
     for name, applied_at in known:
         when = f"applied {applied_at:%Y-%m-%d %H:%M:%S %Z}" if applied_at else "missing"
         print(f"{name}  {when}{' (now)' if name in applied else ''}")
@@ -37,9 +32,7 @@ def migrate(*, config: tuple[Path, ...] = (), status: bool = False, data_dir: Pa
     return 1 if missing else 0
 
 
-def dead_letters(
-    *, config: tuple[Path, ...] = (), limit: int = 20, as_json: bool = False, data_dir: Path | None = None
-) -> None:
+def dead_letters(*, limit: int = 20, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """List the newest messages that were not taken, oldest first: when, where they were sent, size, and why.
 
     They stay in the stream for 30 days, or until newer ones need the room.
@@ -51,20 +44,16 @@ def dead_letters(
 
     Parameters
     ----------
-    config
-        Configuration files, as for up.
     limit
         How many.
     as_json
         One JSON object a line.
-    data_dir
-        As for up.
     """
     from drlactors.wiring import buried
 
     print_rows(
         ("at", "subject", "bytes", "reason"),
-        ((at, letter.subject, len(letter.data), letter.reason) for at, letter in buried(config, data_dir, limit)),
+        ((at, letter.subject, len(letter.data), letter.reason) for at, letter in buried(*where, limit)),
         as_json=as_json,
         cells=lambda row: (row[0][:19], *row[1:]),
         empty="There are no dead letters.",

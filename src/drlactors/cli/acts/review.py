@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from drlactors.cli import reviews
 from drlactors.cli.acts.scene import AUTHOR, Scene
+from drlactors.cli.whereabouts import Whereabouts
 from drlactors.domain.ids import ReviewId, review_of
 from drlactors.domain.order import OrderAnswered
 from drlactors.domain.review import ReviewDecided
@@ -33,7 +34,7 @@ def show(scene: Scene) -> None:
             return
         scene.say(f"  open: what there is to decide by shows `drlactors reviews show {str(question)[:8]}`")
         scene.say(f"  decided: `drlactors reviews decide {str(question)[:8]} --ruling release --why '{WHY}'`")
-        reviews.decide(str(question), ruling="release", why=WHY, who=AUTHOR, config=(scene.config,))
+        reviews.decide(str(question), ruling="release", why=WHY, who=AUTHOR, where=Whereabouts((scene.config,)))
         _wait(lambda: _told_us(scene, session) is not None)
         _end(scene, session)
         scene.say_actions(session.id)

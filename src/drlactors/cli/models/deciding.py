@@ -4,9 +4,10 @@ import getpass
 from pathlib import Path
 
 from drlactors.cli.models.site import configured, opened
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 
-def add(file: Path, *, data: str, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+def add(file: Path, *, data: str, where: Whereabouts = HERE) -> None:
     """Check a model as a serving plane does, copy it into the folder of models, and record it as a candidate.
 
     Examples
@@ -19,17 +20,13 @@ def add(file: Path, *, data: str, config: tuple[Path, ...] = (), data_dir: Path 
         The .onnx file, with its metadata (.json) and signature (.sig) beside it.
     data
         What it learned from, in words.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.domain.model import Train
     from drlactors.inference import load_model
     from drlactors.ports.policy import PolicyError
     from drlactors.wiring import model_folder, trust
 
-    with opened(config, data_dir) as (registrar, site):
+    with opened(where) as (registrar, site):
         offered = load_model(file, site.schema, trust(site.settings))
         policy = model_folder(site.settings).add(file, site.schema, trust(site.settings))
         known = policy.metadata
@@ -49,9 +46,7 @@ def add(file: Path, *, data: str, config: tuple[Path, ...] = (), data_dir: Path 
     print(f"{known.sha256}: version {known.version} is a candidate")
 
 
-def promote(
-    model: str, *, reason: str = "", author: str = "", config: tuple[Path, ...] = (), data_dir: Path | None = None
-) -> None:
+def promote(model: str, *, reason: str = "", author: str = "", where: Whereabouts = HERE) -> None:
     """Put a model in charge: by what the gate found, or on your word with --reason, which is recorded.
 
     Running systems take it in within a second, while they answer. One that cannot verify it keeps the model it has.
@@ -69,15 +64,11 @@ def promote(
         Why, if the gate has not said so.
     author
         Who decides; without it, your user name.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from drlactors.domain.model import Authority
     from drlactors.wiring import model_folder, trust
 
-    with opened(config, data_dir) as (registrar, site):
+    with opened(where) as (registrar, site):
         sha256 = registrar.find(model)
         model_folder(site.settings).load(sha256, site.schema, trust(site.settings))  # what none could take is not put
         authority = Authority.PERSON if reason else Authority.GATE
@@ -91,7 +82,7 @@ def promote(
     print(f"{sha256} is in charge")
 
 
-def rollback(*, reason: str, author: str = "", config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+def rollback(*, reason: str, author: str = "", where: Whereabouts = HERE) -> None:
     """Put the model before back in charge; the one that was is no candidate any more.
 
     Examples
@@ -104,19 +95,13 @@ def rollback(*, reason: str, author: str = "", config: tuple[Path, ...] = (), da
         Why; it is recorded.
     author
         Who decides; without it, your user name.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
-    with opened(config, data_dir) as (registrar, _):
+    with opened(where) as (registrar, _):
         back = registrar.roll_back(author or getpass.getuser(), reason)
     print(f"{back or 'the model that the configuration names'} is in charge again")
 
 
-def reject(
-    model: str, *, reason: str, author: str = "", config: tuple[Path, ...] = (), data_dir: Path | None = None
-) -> None:
+def reject(model: str, *, reason: str, author: str = "", where: Whereabouts = HERE) -> None:
     """Record that a model is not to serve, and why; it is no candidate any more.
 
     Examples
@@ -131,12 +116,8 @@ def reject(
         Why; it is recorded.
     author
         Who decides; without it, your user name.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
-    with opened(config, data_dir) as (registrar, _):
+    with opened(where) as (registrar, _):
         sha256 = registrar.find(model)
         registrar.reject(sha256, author or getpass.getuser(), (reason,))
     print(f"{sha256} is rejected")

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from drlactors.cli.listing import print_rows
 from drlactors.cli.models.site import opened
+from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
     from drlactors.domain import model as life_of_a_model
 
 
-def list_(*, config: tuple[Path, ...] = (), as_json: bool = False, data_dir: Path | None = None) -> None:
+def list_(*, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """List the models, the newest first: where each is in its life, and what the gate said.
 
     Examples
@@ -20,15 +21,11 @@ def list_(*, config: tuple[Path, ...] = (), as_json: bool = False, data_dir: Pat
 
     Parameters
     ----------
-    config
-        Configuration files, as for up.
     as_json
         One JSON object a line.
-    data_dir
-        As for up.
     """
     columns = ("model", "version", "standing", "gate", "of", "sessions", "shadowed", "otherwise")
-    with opened(config, data_dir) as (registrar, _):
+    with opened(where) as (registrar, _):
         rows = [_row(sha256, registrar.life(sha256)) for sha256 in reversed(registrar.charge().models)]
     print_rows(columns, rows, as_json=as_json, cells=lambda row: (row[0][:12], *row[1:]))
 
@@ -47,7 +44,7 @@ def _row(sha256: str, life: "life_of_a_model.State") -> tuple[Any, ...]:
     )
 
 
-def show(model: str, *, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+def show(model: str, *, where: Whereabouts = HERE) -> None:
     """Print what is recorded of a model: its training, evaluations, shadowing, promotions, and why.
 
     Examples
@@ -59,12 +56,8 @@ def show(model: str, *, config: tuple[Path, ...] = (), data_dir: Path | None = N
     ----------
     model
         Its version, or the beginning of its digest.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
-    with opened(config, data_dir) as (registrar, _):
+    with opened(where) as (registrar, _):
         sha256 = registrar.find(model)
         life, in_charge = registrar.life(sha256), registrar.charge().in_charge
     known = life.trained
@@ -84,7 +77,7 @@ def show(model: str, *, config: tuple[Path, ...] = (), data_dir: Path | None = N
         print(f"rejected: {reason}")
 
 
-def compare(first: str, second: str, *, config: tuple[Path, ...] = (), data_dir: Path | None = None) -> None:
+def compare(first: str, second: str, *, where: Whereabouts = HERE) -> None:
     """Put two models side by side: what their metadata claims, and what the gate measured.
 
     Examples
@@ -97,17 +90,13 @@ def compare(first: str, second: str, *, config: tuple[Path, ...] = (), data_dir:
         A version, or the beginning of a digest.
     second
         Another.
-    config
-        Configuration files, as for up.
-    data_dir
-        As for up.
     """
     from rich.console import Console
     from rich.table import Table
 
     from drlactors.wiring import model_folder
 
-    with opened(config, data_dir) as (registrar, site):
+    with opened(where) as (registrar, site):
         found = [registrar.find(text) for text in (first, second)]
         lives = [registrar.life(sha256) for sha256 in found]
         folder = model_folder(site.settings)

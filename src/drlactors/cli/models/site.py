@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from drlactors.cli.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from drlactors.actors.registrar import Registrar
@@ -17,13 +18,13 @@ class Site(NamedTuple):
 
 
 @contextmanager
-def opened(config: tuple[Path, ...], data_dir: Path | None) -> Iterator[tuple["Registrar", Site]]:
+def opened(where: Whereabouts) -> Iterator[tuple["Registrar", Site]]:
     """The registrar on the log that a command was pointed to."""
     from drlactors.actors.registrar import Registrar
     from drlactors.domain.features import FeatureSchema
     from drlactors.wiring import SystemClock, reading
 
-    with reading(config, data_dir) as (log, settings):
+    with reading(*where) as (log, settings):
         schema = FeatureSchema(settings.features.names, settings.features.missing)
         yield Registrar(log, SystemClock()), Site(settings, schema)
 
