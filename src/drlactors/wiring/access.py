@@ -19,6 +19,7 @@ from drlactors.inference import Trust
 from drlactors.store.connections import Connections
 from drlactors.store.log import PostgresEventLog
 from drlactors.store.migrations import Status, migrate, status
+from drlactors.testing.processes import write_secret
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
 RUN_FILE = "run.json"
@@ -78,11 +79,9 @@ def _runs(pid: int) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """For our user only: it holds the servers' passwords."""
+    """For our user only: it holds the servers' passwords. Whoever looks meanwhile finds all of it, or no file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+    write_secret(path, text)
 
 
 @contextmanager
