@@ -28,7 +28,7 @@ from drlactors.domain.session import (
 from drlactors.ports.log import Category, Stream
 from drlactors.sandboxes.cape.note import Note, waiting
 from drlactors.store.log import PostgresEventLog
-from drlactors.testing.processes import free_port
+from drlactors.testing.processes import HeldPort
 from drlactors.testing.servers import EmbeddedNats
 from tests.acceptance.harness import SystemProcess, wait_for
 from tests.unit.sandboxes.cape.fake import SHA256, FakeCape, Task
@@ -36,9 +36,14 @@ from tests.unit.sandboxes.cape.kit import Monitor
 
 
 @pytest.fixture
-def gateway() -> str:
+def port() -> HeldPort:
     """Named beforehand: who was killed comes back at the same address."""
-    return f"127.0.0.1:{free_port()}"
+    return HeldPort()
+
+
+@pytest.fixture
+def gateway(port: HeldPort) -> str:
+    return port.address
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from drlactors.ports.log import Category, LogUnreachable, Stream
 from drlactors.sandboxes.grpc_link import GrpcSandboxLink
 from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
-from drlactors.testing.processes import free_port
+from drlactors.testing.processes import HeldPort
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from tests.acceptance.episode import Play, faults, went
 from tests.acceptance.harness import SystemProcess, wait_for
@@ -46,10 +46,10 @@ def log(database: str) -> Iterator[PostgresEventLog]:
 @contextmanager
 def site(folder: Path, nats_url: str, dsn: str, **more: object) -> Iterator[tuple[SystemProcess, str]]:
     """A system that is not started, with a gateway in its process and without a model; and the gateway's address."""
-    address = f"127.0.0.1:{free_port()}"
-    settings = {"model__path": str(folder / "none.onnx"), "gateway__address": address}
+    port = HeldPort()
+    settings = {"model__path": str(folder / "none.onnx"), "gateway__address": port.address}
     with SystemProcess(folder, nats_url, dsn, **settings, **more) as system:
-        yield system, address
+        yield system, port.address
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from drlactors.ports.log import Category, Stream
 from drlactors.sandboxes.grpc_link import GrpcSandboxLink
 from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
-from drlactors.testing.processes import free_port
+from drlactors.testing.processes import HeldPort
 from drlactors.testing.servers import EmbeddedNats
 from drlactors.wire.v1 import episode_pb2, telemetry_pb2
 from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
@@ -39,7 +39,8 @@ class GatewayProcess:
     """``drlactors gateway`` on the servers of a system, at one address however often it is killed."""
 
     def __init__(self, system: SystemProcess) -> None:
-        self.address = f"127.0.0.1:{free_port()}"
+        self._port = HeldPort()
+        self.address = self._port.address
         self._config = system.folder / "gateway.json"
         told = json.loads(system.config.read_text())
         self._config.write_text(json.dumps(told | {"gateway": {"address": self.address}}))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from drlactors.bus.nats_bus import NatsBus
-from drlactors.testing.processes import free_port
+from drlactors.testing.processes import HeldPort
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from tests.benchmarks.fast_line import HERE, environment, row, spread
 
@@ -62,7 +62,7 @@ def gateway(dsn: str) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="drlactors-bench-") as name, EmbeddedNats(Path(name) / "nats") as nats:
         with closing(NatsBus(nats.url)) as bus:
             bus.identity()  # makes the streams
-        address = f"127.0.0.1:{free_port()}"
+        port = HeldPort()
         config = Path(name) / "gateway.json"
         config.write_text(
             json.dumps(
@@ -72,7 +72,7 @@ def gateway(dsn: str) -> Iterator[dict[str, str]]:
                     "postgres": {"url": dsn},
                     "metrics": {"port": 0},
                     "logging": {"level": "warning"},
-                    "gateway": {"address": address},
+                    "gateway": {"address": port.address},
                 }
             )
         )
@@ -81,7 +81,7 @@ def gateway(dsn: str) -> Iterator[dict[str, str]]:
             assert process.stdout is not None
             assert "is up" in process.stdout.readline()
             try:
-                yield {"grpc": address, "nats": nats.url}
+                yield {"grpc": port.address, "nats": nats.url}
             finally:
                 process.terminate()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from drlactors.testing.processes import DirectoryClaim, ServerProcess, end_leftovers, free_port, require_free
+from drlactors.testing.processes import DirectoryClaim, HeldPort, ServerProcess, end_leftovers, require_free
 
 
 class EmbeddedServer(ABC):
@@ -20,7 +20,11 @@ class EmbeddedServer(ABC):
     def __init__(self, data_dir: Path, work_dir: Path, port: int | None, start_timeout_s: float) -> None:
         """``work_dir`` is the server's working directory: what runs there and bears its name is a leftover."""
         self.data_dir = data_dir
-        self.port = port or free_port()
+        if port:
+            self.port = port
+        else:
+            self._held = HeldPort()
+            self.port = self._held.number
         self._work_dir = work_dir
         self._start_timeout_s = start_timeout_s
         self._claim = DirectoryClaim(data_dir)

@@ -6,7 +6,9 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -196,12 +198,36 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    for _ in range(100):
-        if is_free(port := secrets.choice(PORTS)):
-            return port
-    raise ServerFailed(f"No free port between {PORTS.start} and {PORTS.stop} on {LOOPBACK}. Name a port of your own.")
+class HeldPort:
+    """A loopback port for a server that starts later, or again: nobody else draws it for as long as this is there.
+
+    A port that is only looked up is drawn twice now and then: it is free until its server listens, and whenever that
+    is away after a kill.
+    """
+
+    def __init__(self) -> None:
+        for _ in range(100):
+            self.number = secrets.choice(PORTS)
+            holder = socket.socket()
+            try:
+                holder.bind((LOOPBACK, self.number))
+            except OSError:
+                holder.close()
+                continue
+            if sys.platform == "linux":
+                # A bind without this option is refused from now on, one with it is not: that is the server's.
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                weakref.finalize(self, holder.close)
+            else:
+                holder.close()  # elsewhere the server would be refused, too
+            return
+        raise ServerFailed(
+            f"No free port between {PORTS.start} and {PORTS.stop} on {LOOPBACK}. Name a port of your own."
+        )
+
+    @property
+    def address(self) -> str:
+        return f"{LOOPBACK}:{self.number}"
 
 
 def require_free(port: int) -> None:

@@ -13,7 +13,7 @@ from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.bus.notices import BusEvent
 from drlactors.ports.bus import BusUnreachable, Kind
 from drlactors.testing.nats_server import EmbeddedNats, executable
-from drlactors.testing.processes import LOOPBACK, free_port
+from drlactors.testing.processes import HeldPort
 from tests.contract.bus.kit import Reader, data_of, some_session, until
 from tests.integration.bus.server import write_raw
 
@@ -25,11 +25,11 @@ class ServerWithUsers:
     sandbox = Credentials(user="sandbox", password="s" * 20, inbox_prefix="_INBOX_sandbox")
 
     def __init__(self, directory: Path, users: Path) -> None:
-        port = free_port()
-        self.url = f"nats://{LOOPBACK}:{port}"
+        self._port = HeldPort()
+        self.url = f"nats://{self._port.address}"
         config = directory / "nats.conf"
         config.write_text(
-            f'listen: "{LOOPBACK}:{port}"\njetstream {{ store_dir: "{directory}", max_file_store: 20GB }}\n'
+            f'listen: "{self._port.address}"\njetstream {{ store_dir: "{directory}", max_file_store: 20GB }}\n'
             + users.read_text()
         )
         passwords = {"DRL_PLANE_PASSWORD": self.plane.password, "DRL_SANDBOX_PASSWORD": self.sandbox.password}

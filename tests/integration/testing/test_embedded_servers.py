@@ -18,6 +18,7 @@ import nats
 import psycopg
 import pytest
 
+from drlactors.testing import processes
 from drlactors.testing.postgres_server import (
     can_run,
     reachable_copy,
@@ -25,7 +26,7 @@ from drlactors.testing.postgres_server import (
     unprivileged_account,
     usable_binaries,
 )
-from drlactors.testing.processes import processes_in
+from drlactors.testing.processes import HeldPort, processes_in
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres, ServerFailed
 
 EmbeddedServer = EmbeddedNats | EmbeddedPostgres
@@ -67,7 +68,7 @@ def write(server: EmbeddedServer, *, create: bool = False) -> int:
 def gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 
@@ -123,12 +124,26 @@ def test_a_data_directory_has_one_server(make: type[EmbeddedServer], tmp_path: P
 
 @each_server
 def test_a_taken_port_is_named(make: type[EmbeddedServer], tmp_path: Path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ServerFailed, match=f"Port {port} on 127.0.0.1 is taken"):
-            make(tmp_path, port=port).start()
-    with make(tmp_path, port=port):  # the failed start let go of the directory
+    port = HeldPort()
+    with (
+        socket.create_server(("127.0.0.1", port.number)),
+        pytest.raises(ServerFailed, match=f"Port {port.number} on 127.0.0.1 is taken"),
+    ):
+        make(tmp_path, port=port.number).start()
+    with make(tmp_path, port=port.number):  # the failed start let go of the directory
         pass
+
+
+def test_a_held_port_is_drawn_by_nobody_else_also_while_its_server_is_away(monkeypatch: pytest.MonkeyPatch):
+    held = HeldPort()
+    monkeypatch.setattr(processes, "PORTS", range(held.number, held.number + 1))
+    for _ in range(2):
+        with pytest.raises(ServerFailed, match="No free port"):
+            HeldPort()
+        with socket.create_server(("127.0.0.1", held.number)), pytest.raises(ServerFailed, match="No free port"):
+            HeldPort()
+    del held
+    HeldPort()
 
 
 @each_server

@@ -9,7 +9,7 @@ import pytest
 
 from drlactors.sandboxes.cape.api import CapeApi
 from drlactors.sandboxes.errors import CapeRefused, CapeUnreachable
-from drlactors.testing.processes import free_port
+from drlactors.testing.processes import HeldPort
 from tests.unit.sandboxes.cape.fake import SAMPLE, FakeCape
 
 
@@ -74,8 +74,9 @@ def test_what_the_rate_limit_turns_away_is_asked_again_some_times(cape: FakeCape
 
 
 def test_nobody_there_is_unreachable() -> None:
+    port = HeldPort()
     with pytest.raises(CapeUnreachable):
-        CapeApi(f"http://127.0.0.1:{free_port()}/apiv2").status(7)
+        CapeApi(f"http://{port.address}/apiv2").status(7)
 
 
 @pytest.mark.parametrize(
