@@ -8,8 +8,8 @@ from drlactors.actors.registrar import Registrar
 from drlactors.domain.errors import EvaluatedAgainstAnother, Refused
 from drlactors.domain.model import Answer, Authority, Evaluate
 from drlactors.domain.registry import CONFIGURED
-from drlactors.ports.learning import CannotLearn, LogAway, Round, Step, Trainer
-from drlactors.ports.log import EventLog, LogUnreachable
+from drlactors.ports.learning import CannotLearn, Round, Step, Trainer
+from drlactors.ports.log import EventLog, LogAway, LogUnreachable
 
 #: Under this name the log remembers up to which position nothing is left to be learned, or to be judged.
 NAME = "learned"

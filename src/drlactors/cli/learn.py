@@ -8,7 +8,8 @@ from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
     from drlactors.learner.occurrences import Occurrence
-    from drlactors.ports.learning import CannotLearn, LogAway, Round, Step
+    from drlactors.ports.learning import CannotLearn, Round, Step
+    from drlactors.ports.log import LogAway
 
 
 def learn(*, rounds: int = 0, where: Whereabouts = HERE) -> int:
@@ -30,7 +31,8 @@ def learn(*, rounds: int = 0, where: Whereabouts = HERE) -> int:
     """
     import os
 
-    from drlactors.ports.learning import CannotLearn, LogAway, Round
+    from drlactors.ports.learning import CannotLearn, Round
+    from drlactors.ports.log import LogAway
     from drlactors.wiring.access import settings_of
     from drlactors.wiring.learning import learner
 

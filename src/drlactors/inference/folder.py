@@ -1,10 +1,9 @@
 """The folder of models: each under the digest of its ONNX file, so that a name never means another model."""
 
-import os
-import shutil
 from pathlib import Path
 
 from drlactors.domain.features import FeatureSchema
+from drlactors.files import write_whole
 from drlactors.inference.onnx_policy import OnnxPolicy, load
 from drlactors.inference.signature import SUFFIX, Trust
 from drlactors.ports.policy import PolicyError
@@ -41,14 +40,5 @@ class ModelFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         for suffix in (".json", SUFFIX, ".onnx"):
             if (part := source.with_suffix(suffix)).exists():
-                _copy(part, self.file(sha256).with_suffix(suffix))
+                write_whole(self.file(sha256).with_suffix(suffix), part.read_bytes())
         return self.load(sha256, schema, trust)
-
-
-def _copy(source: Path, place: Path) -> None:
-    made = place.with_name(f"{place.name}.{os.getpid()}.new")
-    with source.open("rb") as original, made.open("wb") as copy:
-        shutil.copyfileobj(original, copy)
-        copy.flush()
-        os.fsync(copy.fileno())
-    made.replace(place)

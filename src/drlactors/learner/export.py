@@ -13,10 +13,10 @@ from onnx.reference import ReferenceEvaluator
 
 from drlactors.domain.features import FeatureSchema, Vectors
 from drlactors.domain.metadata import ModelMetadata, probe
+from drlactors.files import write_whole
 from drlactors.learner import network_graph, stopping_graph, tree_graph
 from drlactors.learner.batch import Float32s
 from drlactors.learner.evaluation import Evaluation
-from drlactors.learner.files import write_whole
 from drlactors.learner.network import Ranking
 from drlactors.learner.stopping import StoppingPolicy
 

@@ -8,13 +8,13 @@ from math import cos, nan, pi
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from drlactors.files import write_whole
 from drlactors.learner.agent import Agent
 from drlactors.learner.batch import Experiences
 from drlactors.learner.choices import every_choice
 from drlactors.learner.course import Course
 from drlactors.learner.evaluation import Evaluation, Played, figures, play
 from drlactors.learner.export import Servable
-from drlactors.learner.files import write_whole
 from drlactors.learner.fitted_q import FittedQ
 from drlactors.learner.fitted_stopping import Stopping
 from drlactors.learner.methods import How, Method

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from drlactors.patterns.projector import Projector
 from drlactors.patterns.queue import Queue
 from drlactors.ports.clock import Clock
-from drlactors.ports.log import EventLog, LogError
+from drlactors.ports.log import EventLog, LogAway, LogError
 from drlactors.ports.patterns import PatternsError, PatternStore
 
 #: Turns of the log that are looked at at a time, and changes that are one transaction of the store.
@@ -40,12 +40,6 @@ class Back(NamedTuple):
     """It does again."""
 
     waiting: int
-
-
-class LogAway(NamedTuple):
-    """The log cannot be read: there is nothing new to learn until it can, by a newer program maybe."""
-
-    why: str
 
 
 class Full(NamedTuple):

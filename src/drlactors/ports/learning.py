@@ -17,12 +17,6 @@ class Step(NamedTuple):
     epsilon: float  # with which the agent would explore; not a number where there is none
 
 
-class LogAway(NamedTuple):
-    """The log cannot be used now; what there is to do is done when it can."""
-
-    why: str
-
-
 class Trainer(Protocol):
     """Trains one network, and decides nothing about models. For one thread; every method may raise LogError.
 

@@ -118,6 +118,12 @@ class EventUnreadable(LogError):
     """An event in the log is of a name or version that this program does not know."""
 
 
+class LogAway(NamedTuple):
+    """Told by whoever follows the log and cannot use it now; what there is to do is done when they can."""
+
+    why: str
+
+
 class EventLog(Protocol):
     """Durable, ordered, append-only. All methods may be called from any thread; all of them block."""
 

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 from eventsourcing.persistence import Notification
 
+from drlactors.files import UNFINISHED, write_whole
 from drlactors.ports.decisions import END
 from drlactors.ports.log import LogError
 from drlactors.store import parquet
@@ -24,7 +25,10 @@ from drlactors.store.rows import Rows
 PART_ENTRIES = 50_000
 #: Rows that are read from the log at a time.
 READ_ROWS = 4_000
-_OURS = re.compile(r"(entries|facts|sessions|decisions-\d+)-\d+-\d+\.parquet(\.partial)?|manifest\.json\.partial")
+_CUT_OFF = rf"\.\d+{re.escape(UNFINISHED)}"
+_OURS = re.compile(
+    rf"(entries|facts|sessions|decisions-\d+)-\d+-\d+\.parquet({_CUT_OFF})?|{re.escape(MANIFEST)}{_CUT_OFF}"
+)
 
 
 class ArchiveBusy(LogError):
@@ -54,7 +58,7 @@ def write(
         while entries := _next(rows, reached, end, part_entries):
             part = _part(folder, entries, decisions, after=reached)
             manifest = msgspec.structs.replace(manifest, parts=(*manifest.parts, part))
-            _put(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+            write_whole(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
             reached = part.through
             say(part)
     return manifest
@@ -93,23 +97,8 @@ def _part(folder: Path, rows: list[Notification], decisions: PostgresDecisions, 
 
 def _file(path: Path, table: pa.Table, group_rows: int = parquet.COLUMN_GROUP_ROWS) -> File:
     content = parquet.written(table, group_rows)
-    _put(path, content)
+    write_whole(path, content)
     return File(path.name, hashlib.sha256(content).hexdigest(), table.num_rows, len(content))
-
-
-def _put(path: Path, content: bytes) -> None:
-    """On disk whole, or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _sweep(folder: Path, manifest: Manifest) -> None:

@@ -9,12 +9,12 @@ from drlactors.config.settings import Settings
 from drlactors.config.share import share
 from drlactors.domain.ids import SessionId
 from drlactors.domain.reward import Weights
-from drlactors.patterns.follower import Away, Follower, Heard, LogAway
+from drlactors.patterns.follower import Away, Follower, Heard
 from drlactors.patterns.postgres import PostgresPatterns
 from drlactors.patterns.projector import Projector
 from drlactors.patterns.queue import Queue
 from drlactors.ports.clock import SystemClock
-from drlactors.ports.log import EventLog, LogError, LogUnreachable
+from drlactors.ports.log import EventLog, LogAway, LogError, LogUnreachable
 from drlactors.ports.patterns import PatternsError, PatternsUnreachable
 from drlactors.store.connections import Connections
 from drlactors.store.migrations import migrate

@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Any
 
 from drlactors.domain.ids import SessionId
-from drlactors.patterns.follower import Away, Back, Full, Heard, LogAway, PutBack, Queued, Stored
-from drlactors.ports.log import LogUnreachable
+from drlactors.patterns.follower import Away, Back, Full, Heard, PutBack, Queued, Stored
+from drlactors.ports.log import LogAway, LogUnreachable
 from drlactors.ports.observer import Observer
 from drlactors.wiring.patterns import Task, following
 

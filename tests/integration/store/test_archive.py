@@ -150,7 +150,9 @@ def test_kill_9_in_the_middle_leaves_whole_parts_and_is_gone_on_with(source: Sou
         archive = Archive(tmp_path)
         assert archive.faults() == []
         assert everything(archive) == source.log.read(0, 100_000)[: len(everything(archive))]
-    (tmp_path / "entries-000000000009-000000000010.parquet").write_bytes(b"left behind")
+    for name in ("entries-000000000009-000000000010.parquet", "facts-000000000001-000000000002.parquet.7.new"):
+        (tmp_path / name).write_bytes(b"left behind")
+    (tmp_path / f"{MANIFEST}.7.new").write_bytes(b"left behind")
     archive = archived(source, tmp_path)
     assert everything(archive) == everything(source.log)
     named = {file.name for part in archive.manifest.parts for file in part.files}

@@ -11,8 +11,8 @@ from drlactors.actors.dispatched import Dispatcher
 from drlactors.actors.learner import NAME, Conduct, LearnerActor, Turn
 from drlactors.actors.registrar import Registrar
 from drlactors.domain.model import Answer, Authority, Evaluate, Standing, Train
-from drlactors.ports.learning import CannotLearn, LogAway, Round, Step
-from drlactors.ports.log import Append, Category, LogUnreachable
+from drlactors.ports.learning import CannotLearn, Round, Step
+from drlactors.ports.log import Append, Category, LogAway, LogUnreachable
 from drlactors.store.memory import MemoryEventLog
 
 CONDUCT = Conduct(sessions=10, updates=6, step=4, promote=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from drlactors.domain.pattern import REVISION
-from drlactors.patterns.follower import Away, Back, Full, Heard, LogAway, PutBack, Queued, Stored
+from drlactors.patterns.follower import Away, Back, Full, Heard, PutBack, Queued, Stored
 from drlactors.patterns.queue import Queue
-from drlactors.ports.log import Entry, EventUnreadable, LogError, LogUnreachable
+from drlactors.ports.log import Entry, EventUnreadable, LogAway, LogError, LogUnreachable
 from drlactors.store.memory import MemoryEventLog
 from drlactors.testing.histories import Turn, any_turns, write
 from drlactors.testing.memory_patterns import MemoryPatterns
