@@ -9,10 +9,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from drlactors.domain.telemetry import Telemetry, Window
+from drlactors.domain.telemetry import MAX_COUNT, Telemetry, Window
 from drlactors.sandboxes.errors import BrokenRecording
 
 _LISTS = ("syscall_types", "accessed_paths", "contacted_ips")
+_KINDS: dict[str, tuple[type, ...]] = {
+    **{name: (int,) for name, kind in Telemetry.__annotations__.items() if kind == int | None},
+    **{name: (int, float) for name, kind in Telemetry.__annotations__.items() if kind == float | None},
+    **{name: (bool,) for name, kind in Telemetry.__annotations__.items() if kind == bool | None},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +110,19 @@ def _window_out(window: Window) -> dict[str, Any]:
 
 
 def _window_in(seq: int, plain: dict[str, Any]) -> Window:
-    seen: dict[str, Any] = {
-        key: tuple(value) if key in _LISTS else value for key, value in plain.items() if key in Telemetry._fields
-    }
+    """What serving would not take is not learned from either."""
+    for name in ("window_ms", "observed_us"):
+        if type(plain[name]) is not int or plain[name] < 1:
+            raise ValueError(f"{name} {plain[name]}")
+    seen: dict[str, Any] = {}
+    for key, value in plain.items():
+        if key in _LISTS:
+            seen[key] = tuple(value)
+            if isinstance(value, str) or not all(isinstance(each, str) for each in value):
+                raise TypeError(f"{key} {value}")
+        elif key in _KINDS:
+            seen[key] = value
+            # NaN is not between any two.
+            if value is not None and (type(value) not in _KINDS[key] or not 0 <= value <= MAX_COUNT):
+                raise ValueError(f"{key} {value}")
     return Window(seq=seq, window_ms=plain["window_ms"], observed_us=plain["observed_us"], telemetry=Telemetry(**seen))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,24 @@ def test_a_broken_line_is_named_with_its_file(tmp_path: Path, broken: str) -> No
     assert next(read) == SESSION
     with pytest.raises(BrokenRecording, match=r"a\.jsonl\.gz: line 2"):
         next(read)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("window_ms", bad) for bad in (-250, 0, "250", None, 2.5, True)],
+        ("observed_us", "now"),
+        *[("syscall_count", bad) for bad in (-1, "many", math.nan, 10**30, True)],
+        *[("cpu_usage", bad) for bad in (-0.1, math.nan, math.inf, "all")],
+        ("registry_modification", 1),
+        *[("accessed_paths", bad) for bad in ("/etc/passwd", [7])],
+    ],
+)
+def test_a_window_that_serving_would_not_take_is_not_learned_from(name: str, value: object) -> None:
+    plain = json.loads(line(SESSION))
+    plain["windows"][0][name] = value
+    with pytest.raises((TypeError, ValueError), match=name):
+        parse(json.dumps(plain))
 
 
 def test_a_file_that_ends_too_early_is_broken(tmp_path: Path) -> None:
