@@ -108,7 +108,7 @@ def saved(stopped: Indices, seconds: Floats, malicious: Bools, timeout_s: float,
 
 def brier(probabilities: Floats, malicious: Bools) -> float:
     """The mean squared distance from the truth (Brier 1950)."""
-    return float(np.square(probabilities - malicious).mean())
+    return mean(np.square(probabilities - malicious))
 
 
 def reliability(probabilities: Floats, malicious: Bools, bins: int = 10) -> list[Bin]:

@@ -68,5 +68,4 @@ def _figures(played: Played) -> dict[str, Any]:
 
 def _share(played: Played, action: int) -> list[float]:
     """For each window: the share of the sessions."""
-    shares: list[float] = (played.actions == action).mean(axis=0).tolist()
-    return shares
+    return [mean(chosen == action) for chosen in played.actions.T]

@@ -26,6 +26,10 @@ from drlactors.learner.transitions import Sample, Task
 PARTS = 5
 
 
+class TooFewToSplit(Exception):
+    """There is not enough to judge by: each class needs five artifacts, and one more that is tested on by date."""
+
+
 class Study(NamedTuple):
     """What is evaluated, and on what."""
 
@@ -47,9 +51,11 @@ class Rotation(NamedTuple):
 
 
 def rotations(study: Study, samples: Sequence[Sample], seed: int) -> Iterator[Rotation]:
+    """Each with both classes in all that it has. Raises TooFewToSplit."""
     if study.since is not None:
         before, after = corpus.by_date(samples, study.since)
         parts = _parts(before, seed)
+        _check(after)
         yield Rotation(frozenset().union(*parts[1:]), parts[0], frozenset(sample.artifact for sample in after))
         return
     parts = _parts(samples, seed)
@@ -59,7 +65,15 @@ def rotations(study: Study, samples: Sequence[Sample], seed: int) -> Iterator[Ro
 
 
 def _parts(samples: Sequence[Sample], seed: int) -> list[frozenset[str]]:
-    return [frozenset(sample.artifact for sample in tested) for _, tested in corpus.folds(samples, PARTS, seed)]
+    parts = [tested for _, tested in corpus.folds(samples, PARTS, seed)]
+    for part in parts:
+        _check(part)
+    return [frozenset(sample.artifact for sample in part) for part in parts]
+
+
+def _check(samples: Sequence[Sample]) -> None:
+    if len({sample.malicious for sample in samples}) < 2:
+        raise TooFewToSplit
 
 
 class Data(NamedTuple):
