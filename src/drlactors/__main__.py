@@ -58,6 +58,8 @@ def _failed(error: Exception) -> int:
         return _told(f"this needs {error.name}, which was not installed: pip install 'drlactors[{extra}]'", FAILED)
     if type(error).__module__.startswith("drlactors."):
         return _told(str(error) or (error.__doc__ or ""), FAILED)  # ours: its text is written for the reader
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return _told(f"{error.filename}: {error.strerror}", FAILED)  # a disk that is full or may not be written to
     return _told(f"{type(error).__name__}: {error} (--debug shows where)", FAILED)
 
 

@@ -64,6 +64,7 @@ def evaluate(
     from rich.console import Console
 
     from drlactors.cli.corpora import CORPORA, corpus
+    from drlactors.cli.files import writable
     from drlactors.learner.report import seeds as report_seeds
     from drlactors.wiring.access import settings_of
     from drlactors.wiring.evaluating import QUICK, WHOLE, study
@@ -82,6 +83,8 @@ def evaluate(
         raise SystemExit(f"no sessions of {set_} lie in {data}")
     malicious = sum(sample.malicious for sample in samples)
     judged = study(settings_of(config, None), set_, draw, by_date=split == "date", effort=effort)
+    if out is not None:
+        writable(out)
     with _bar(console, len(numbers)) as advance:
         found = [advance(one) for one in report_seeds.found(judged, numbers, effort.resamples)]
     words = (
@@ -121,6 +124,7 @@ def _plain(boundary: "Boundary") -> dict[str, float | None]:
 def _tell(console: "Console", report: "Figures", out: Path | None) -> None:
     from rich.table import Column, Table
 
+    from drlactors.files import write_whole
     from drlactors.learner.report.drawing import drawn
     from drlactors.learner.report.page import page
     from drlactors.learner.report.tables import AT, chosen, matched, reached
@@ -135,12 +139,11 @@ def _tell(console: "Console", report: "Figures", out: Path | None) -> None:
         console.print(shown)
     if out is None:
         return
-    out.mkdir(parents=True, exist_ok=True)
     figures = drawn(report)
     for name, svg in figures.items():
-        (out / name).write_text(svg, encoding="utf-8")
-    (out / "report.json").write_text(json.dumps(report, separators=(",", ":")) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(page(report, figures), encoding="utf-8")
+        write_whole(out / name, svg.encode())
+    write_whole(out / "report.json", (json.dumps(report, separators=(",", ":")) + "\n").encode())
+    write_whole(out / "report.html", page(report, figures).encode())
     console.print(f"{out / 'report.html'}, report.json and {len(figures)} figures", soft_wrap=True)
 
 

@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TextIO
+
+
+def writable(folder: Path) -> None:
+    """Make a folder that is written to when all is done. Raises OSError: now, not after minutes of work."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
 
 
 @contextmanager

@@ -84,6 +84,8 @@ def train(
     """
     from rich.console import Console
 
+    from drlactors.cli.files import writable
+    from drlactors.files import write_whole
     from drlactors.inference.signature import SUFFIX, sign_file
     from drlactors.learner.course import HELD_OUT
     from drlactors.learner.evaluation import figures
@@ -109,6 +111,7 @@ def train(
         name = method or source.method
         how = lasting(name, updates, settings.gate.false_positive_rate)
         console.print(f"Learning from {source.words} by {name}", soft_wrap=True)
+        writable(out)
         trained, sides = _train(console, source, task, how, out, range(seed, seed + seeds))
     made = export(
         trained[0].ranking,
@@ -120,7 +123,6 @@ def train(
         loss=trained[0].curve[-1].loss,
         hyperparameters=hyperparameters(how.hyperparameters() | {"seed": seed, "held_out": HELD_OUT}, task),
     )
-    out.mkdir(parents=True, exist_ok=True)
     file = out / "model.onnx"
     made.write(file)
     if key is None:
@@ -128,9 +130,9 @@ def train(
     else:
         sign_file(file, key)
     found = plain(trained) | {"learned_from": source.words, "sessions": sides[0].sessions, "version": version}
-    (out / "figures.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_whole(out / "figures.json", (json.dumps(found, indent=1) + "\n").encode())
     for name, drawing in drawn(found).items():
-        (out / name).write_text(drawing, encoding="utf-8")
+        write_whole(out / name, drawing.encode())
     console.print(f"{file}: sha256 {made.metadata.sha256}", soft_wrap=True)
     console.print(_table(trained, sides, task))
 

@@ -11,6 +11,7 @@ from binascii import Error as NotBase64
 from pathlib import Path
 from typing import NamedTuple
 
+from drlactors.files import write_whole
 from drlactors.signing import KEY_BYTES, SIGNATURE_BYTES, PrivateKey, fits, public_key, read_key
 
 PURPOSE = b"drlactors model, signature 1\n"
@@ -58,7 +59,7 @@ def sign_file(model: Path, key: Path) -> Path:
     """
     text = sign(model.read_bytes(), model.with_suffix(".json").read_bytes(), read_key(key))
     made = model.with_suffix(SUFFIX)
-    made.write_text(text, encoding="ascii")
+    write_whole(made, text.encode("ascii"))
     return made
 
 

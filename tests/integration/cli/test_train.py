@@ -50,6 +50,14 @@ def log(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresEven
         yield opened
 
 
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_learned(drlactors: Said, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    status, told, complaint = drlactors("train", "--out", str(out), "--updates", "2")
+    assert (status, complaint) == (1, f"drlactors: {out}: Not a directory\n")
+    assert "seed 0" not in told
+
+
 def test_recordings_become_a_signed_model_and_figures(drlactors: Said, tmp_path: Path) -> None:
     key = tmp_path / "models.key"
     public, out = make_key(key), tmp_path / "trained"
