@@ -78,7 +78,8 @@ def verify(
 
     It needs the file and the public key of whoever signed it, no database and no network. A byte that was changed is
     named by the event that it is in, and so are events that were left out, moved, put in, or taken from another
-    session; so is a signature of somebody else. --against-log asks the log besides.
+    session; so is a signature of somebody else. A file that cannot be read is named, and the others are verified.
+    --against-log asks the log besides.
 
     Examples
     --------
@@ -105,8 +106,13 @@ def verify(
     with ExitStack() as stack:
         log = stack.enter_context(reading(*where))[0] if against_log else None
         for one in file:
-            with one.open("rb") as opened:
-                found = examine(opened, trusted)
+            try:
+                with one.open("rb") as opened:
+                    found = examine(opened, trusted)
+            except OSError as error:  # the others are verified all the same
+                holds = False
+                print(f"{one}: cannot be read: {error.strerror}")
+                continue
             said = list(_compared(found, log)) if log is not None and found.session else []
             faults = [*map(str, found.faults), *said]
             holds = holds and not faults

@@ -88,6 +88,16 @@ def test_a_changed_byte_is_named_by_its_event_and_the_status_is_1(drlactors: Sai
     assert told.splitlines()[-1] == f"{file}: does not hold"
 
 
+def test_a_receipt_that_cannot_be_read_is_named_and_the_others_are_verified(drlactors: Said, file: Path) -> None:
+    gone = file.with_name("gone.jsonl")
+    status, told, _ = drlactors("receipts", "verify", gone, file.parent, file)
+    assert status == 1
+    first, second, third = told.splitlines()
+    assert first == f"{gone}: cannot be read: No such file or directory"
+    assert second == f"{file.parent}: cannot be read: Is a directory"
+    assert third.startswith(f"{file}: holds")
+
+
 def test_a_receipt_is_compared_with_the_log(drlactors: Said, log: PostgresEventLog, tmp_path: Path) -> None:
     other = session()
     log.append([Append(other, 0, ROWS[0], AT_US, "message-1")])
