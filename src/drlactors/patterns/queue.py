@@ -1,6 +1,7 @@
 """Changes that the pattern store does not have yet, on local disk, in the order of the log."""
 
 import sqlite3
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,19 +10,34 @@ import msgspec
 from drlactors.domain.pattern import REVISION
 from drlactors.ports.patterns import Change
 
+#: Of the tables below. Raised with every change of them.
+_LAYOUT = 2
+#: A file with another one was left by another program, and is begun anew.
+_VERSION = _LAYOUT << 16 | REVISION
+
+
+def _sum(*numbers: int, change: bytes = b"") -> int:
+    """Of a row: what SQLite's own check leaves unseen is a byte that was changed inside a value."""
+    return zlib.crc32(change, zlib.crc32(repr(numbers).encode()))
+
+
 _ANEW = f"""
 BEGIN;
 DROP TABLE IF EXISTS changes;
 DROP TABLE IF EXISTS reach;
-CREATE TABLE changes (number INTEGER PRIMARY KEY, position INTEGER NOT NULL, change BLOB NOT NULL);
+CREATE TABLE changes (
+    number INTEGER PRIMARY KEY, position INTEGER NOT NULL, change BLOB NOT NULL, crc INTEGER NOT NULL
+);
 CREATE INDEX changes_position ON changes (position);
-CREATE TABLE reach (one INTEGER PRIMARY KEY CHECK (one = 1), base INTEGER, reached INTEGER);
-INSERT INTO reach VALUES (1, 0, 0);
-PRAGMA user_version = {REVISION};
+CREATE TABLE reach (one INTEGER PRIMARY KEY CHECK (one = 1), base INTEGER, reached INTEGER, crc INTEGER);
+INSERT INTO reach VALUES (1, 0, 0, {_sum(0, 0)});
+PRAGMA user_version = {_VERSION};
 COMMIT;
 """
-_FIRST = """
-SELECT change FROM changes WHERE position <= (
+#: Bytes, whatever SQLite takes them for: one bit makes a text of them, which is none.
+_ALL = "SELECT position, CAST(change AS BLOB), crc FROM changes"
+_FIRST = f"""
+{_ALL} WHERE position <= (
     SELECT max(position) FROM (SELECT position FROM changes ORDER BY number LIMIT ?)
 ) ORDER BY number
 """
@@ -32,7 +48,7 @@ class Queue:
 
     Everything in it can be made again from the log: a file that cannot be read is set aside, what another revision
     derived is dropped, and the queue begins anew. All of it is read when it is opened: what is damaged further behind
-    would end whoever comes to it, again and again.
+    would end whoever comes to it, again and again. Rows have checksums: a change with one wrong byte may well be one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,36 +68,36 @@ class Queue:
         self._file = sqlite3.connect(path, isolation_level=None)
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = FULL")
-        if self._file.execute("PRAGMA user_version").fetchone() != (REVISION,):  # also of a new file: 0
+        if self._file.execute("PRAGMA user_version").fetchone() != (_VERSION,):  # also of a new file: 0
             self._file.executescript(_ANEW)
-        if self._file.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        if self._file.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError(f"{path} is damaged")
         self.base: int  # up to here the store has everything
         self.reached: int  # up to here the log was looked at
-        ((self.base, self.reached),) = msgspec.convert(
-            self._file.execute("SELECT base, reached FROM reach").fetchall(), list[tuple[int, int]]
+        ((self.base, self.reached, crc),) = msgspec.convert(
+            self._file.execute("SELECT base, reached, crc FROM reach").fetchall(), list[tuple[int, int, int]]
         )
-        self._length = 0
-        for (change,) in self._file.execute("SELECT change FROM changes"):
-            self._decode(change)
-            self._length += 1
+        if crc != _sum(self.base, self.reached):
+            raise ValueError("how far it reaches is damaged")
+        self._length = sum(1 for row in self._file.execute(_ALL) if self._read(row))
 
     def __len__(self) -> int:
         return self._length
 
     def add(self, changes: Sequence[Change], reached: int) -> None:
         """Put changes behind the others; ``reached``: what the log holds up to this position is in the queue now."""
-        rows = [(change.position, self._encode(change)) for change in changes]
+        encoded = [(change.position, self._encode(change)) for change in changes]
+        rows = [(position, change, _sum(position, change=change)) for position, change in encoded]
         with self._file:
             self._file.execute("BEGIN")
-            self._file.executemany("INSERT INTO changes (position, change) VALUES (?, ?)", rows)
-            self._file.execute("UPDATE reach SET reached = ?", (reached,))
+            self._file.executemany("INSERT INTO changes (position, change, crc) VALUES (?, ?, ?)", rows)
+            self._reach(self.base, reached)
         self.reached = reached
         self._length += len(rows)
 
     def first(self, limit: int) -> list[Change]:
         """The oldest, some more where several are of one position: those are never apart."""
-        return [self._decode(change) for (change,) in self._file.execute(_FIRST, (limit,))]
+        return [self._read(row) for row in self._file.execute(_FIRST, (limit,))]
 
     def settle(self, stored: int) -> None:
         """The store says how far it is: drop what it has. Where it lacks what was dropped before, begin there anew."""
@@ -90,7 +106,7 @@ class Queue:
             self._file.execute("BEGIN")
             dropped = self._file.execute("DELETE FROM changes WHERE position <= ? OR ?", (stored, lost)).rowcount
             reached = stored if lost else max(stored, self.reached)
-            self._file.execute("UPDATE reach SET base = ?, reached = ?", (stored, reached))
+            self._reach(stored, reached)
         self.base, self.reached = stored, reached
         self._length -= dropped
 
@@ -98,6 +114,15 @@ class Queue:
         """Drop all, and look at the log from its beginning."""
         self._file.executescript(_ANEW)
         self.base = self.reached = self._length = 0
+
+    def _reach(self, base: int, reached: int) -> None:
+        self._file.execute("UPDATE reach SET base = ?, reached = ?, crc = ?", (base, reached, _sum(base, reached)))
+
+    def _read(self, row: tuple[int, bytes, int]) -> Change:
+        position, change, crc = row
+        if crc != _sum(position, change=change):
+            raise ValueError(f"the change at position {position} is damaged")
+        return self._decode(change)
 
     def close(self) -> None:
         self._file.close()

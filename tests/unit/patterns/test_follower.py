@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from drlactors.domain.pattern import REVISION
 from drlactors.patterns.follower import Away, Back, Full, Heard, PutBack, Queued, Stored
 from drlactors.patterns.queue import Queue
 from drlactors.ports.log import Entry, EventUnreadable, LogAway, LogError, LogUnreachable
@@ -226,8 +225,46 @@ def test_a_queue_that_is_damaged_further_behind_is_set_aside_as_well(tmp_path: P
     assert path.with_suffix(".broken").exists()
 
 
-@pytest.mark.parametrize("revision", [0, REVISION + 1])
-def test_what_another_revision_left_in_the_queue_is_derived_anew(tmp_path: Path, revision: int) -> None:
+DAMAGE = {
+    "a change": "UPDATE changes SET change = CAST(replace(change, 'sandbox-', 'sandbOx-') AS BLOB)",
+    "a position": "UPDATE changes SET position = position + 1 WHERE number = (SELECT max(number) FROM changes)",
+    "how far it reaches": "UPDATE reach SET reached = reached + 1",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_queue_in_which_a_byte_was_changed_that_still_can_be_read_is_set_aside(tmp_path: Path, damage: str) -> None:
+    path, log, store = tmp_path / "queue", history(6), MemoryPatterns()
+    store.away = True
+    with closing(Queue(path)) as queue:
+        work(follower(log, store, queue, ManualClock()))
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        before = list(file.iterdump())
+        file.execute(DAMAGE[damage])
+        assert list(file.iterdump()) != before
+    store.away = False
+    with closing(Queue(path)) as queue:
+        work(follower(log, store, queue, ManualClock()))
+    assert held(store) == wanted(log)
+    assert path.with_suffix(".broken").exists()
+
+
+def test_a_bit_that_makes_a_text_of_a_change_keeps_nobody_from_reading_it(tmp_path: Path) -> None:
+    path, log, store = tmp_path / "queue", history(6), MemoryPatterns()
+    store.away = True
+    with closing(Queue(path)) as queue:
+        work(follower(log, store, queue, ManualClock()))
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.execute("UPDATE changes SET change = CAST(change AS TEXT)")
+        assert file.execute("SELECT DISTINCT typeof(change) FROM changes").fetchall() == [("text",)]
+    store.away = False
+    with closing(Queue(path)) as queue:
+        work(follower(log, store, queue, ManualClock()))
+    assert held(store) == wanted(log)
+
+
+@pytest.mark.parametrize("later", [-1, 1])
+def test_what_another_revision_left_in_the_queue_is_derived_anew(tmp_path: Path, later: int) -> None:
     path, log, store = tmp_path / "queue", history(6), MemoryPatterns()
     store.away = True
     with closing(Queue(path)) as queue:
@@ -235,7 +272,8 @@ def test_what_another_revision_left_in_the_queue_is_derived_anew(tmp_path: Path,
         assert len(queue)
     with closing(sqlite3.connect(path, isolation_level=None)) as file:
         file.execute("UPDATE changes SET change = x'93'")
-        file.execute(f"PRAGMA user_version = {revision}")
+        ((version,),) = file.execute("PRAGMA user_version").fetchall()
+        file.execute(f"PRAGMA user_version = {version + later}")
     store.away = False
     with closing(Queue(path)) as queue:
         work(follower(log, store, queue, ManualClock()))
