@@ -55,12 +55,13 @@ CREATE TABLE patterns.outcomes (
     PRIMARY KEY (policy, bin)
 );
 
--- One row: how far in the log the patterns go, and of which revision they are.
+-- One row: how far in the log the patterns go, of which revision they are, and of which log.
 CREATE TABLE patterns.progress (
     revision text NOT NULL,
-    position bigint NOT NULL
+    position bigint NOT NULL,
+    log text NOT NULL DEFAULT ''            -- when it was made, to the microsecond; empty: of nobody's yet
 );
-INSERT INTO patterns.progress VALUES ('', 0);
+INSERT INTO patterns.progress (revision, position) VALUES ('', 0);
 
 -- And, from the first pattern of each feature schema on, the index by which its patterns are compared:
 -- attack_patterns_near_<digest of the schema's id>_idx, USING hnsw ((features::vector(<length>)) vector_l2_ops)

@@ -128,12 +128,17 @@ def stats(*, as_json: bool = False, where: Whereabouts = HERE) -> None:
     as_json
         As a JSON object.
     """
+    from contextlib import suppress
+
     from drlactors.domain.calibration import BINS, Calibration
+    from drlactors.ports.patterns import PatternsOfAnotherLog
     from drlactors.wiring import patterns
 
     with patterns(*where) as asked:
-        counts, position = asked.store.counts(), asked.store.position()
-        behind = len(asked.log.turns(position, 10_000))
+        counts, position, behind = asked.store.counts(), None, 0
+        with suppress(PatternsOfAnotherLog):
+            position = asked.store.position()
+            behind = len(asked.log.turns(position, 10_000))
     known = Calibration(counts.outcomes)
     outcomes = [
         (policy, index / BINS, sum(tally), tally.malicious, known.confidence(policy, (index + 0.5) / BINS))
@@ -156,14 +161,15 @@ def stats(*, as_json: bool = False, where: Whereabouts = HERE) -> None:
         )
         return
     late = f"; {behind}{'+' if behind == 10_000 else ''} turns of the log are not looked at yet" if behind else ""
-    print(f"{sum(counts.actions.values())} patterns, up to position {position} of the log{late}")
+    reached = "made of another event log" if position is None else f"up to position {position} of the log{late}"
+    print(f"{sum(counts.actions.values())} patterns, {reached}")
     print(", ".join(f"{action.name.lower()} {count}" for action, count in sorted(counts.actions.items())))
     print_rows(("looks like", "truth", "patterns"), attacks, as_json=False)
     shown = [(policy[:16], f"{low:.2f}", *seen, f"{chance:.3f}") for policy, low, *seen, chance in outcomes]
     print_rows(columns, shown, as_json=False, empty="no session's truth is known")
 
 
-def rebuild(*, where: Whereabouts = HERE) -> None:
+def rebuild(*, take_over: bool = False, where: Whereabouts = HERE) -> None:
     """Throw all patterns away and make them again from the event log, for example with other rewards.
 
     A running system does that itself as soon as they are gone; else this command does it before it ends.
@@ -171,12 +177,17 @@ def rebuild(*, where: Whereabouts = HERE) -> None:
     Examples
     --------
     drlactors patterns rebuild
+
+    Parameters
+    ----------
+    take_over
+        Also where they are made of another log: whoever made them has none left, and makes none there any more.
     """
     from drlactors.wiring import make_all, patterns, prepare, running
 
     with patterns(*where) as asked:
         prepare(asked.task.patterns_dsn)
-        asked.store.clear()
+        asked.store.clear(take_over=take_over)
         if asked.settings.patterns.follow and running(asked.settings) is not None:
             print("the patterns are gone; the running system makes them again")
             return

@@ -21,7 +21,17 @@ from drlactors.domain.ids import SessionId
 from drlactors.domain.pattern import REVISION, AttackPattern, Truth
 from drlactors.patterns import queries
 from drlactors.patterns.columns import SELECTED, UPSERT, Stored, pattern_of, row_of
-from drlactors.ports.patterns import Change, Counts, Found, Page, PatternsError, PatternsUnreachable, Place, Query
+from drlactors.ports.patterns import (
+    Change,
+    Counts,
+    Found,
+    Page,
+    PatternsError,
+    PatternsOfAnotherLog,
+    PatternsUnreachable,
+    Place,
+    Query,
+)
 
 #: A server whose machine vanished is noticed after about 10 s instead of the system's two hours.
 LINK = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
@@ -40,11 +50,14 @@ MAX_SCAN_TUPLES = 10_000
 EXACT_COST = 10_000
 
 _TABLE = "patterns.attack_patterns"
-_TAKE_TURN = b"SELECT revision, position FROM patterns.progress FOR UPDATE"
-_POSITION = b"SELECT revision, position FROM patterns.progress"
-_MOVE = b"UPDATE patterns.progress SET revision = %s, position = %s"
+_TAKE_TURN = b"SELECT revision, position, log FROM patterns.progress FOR UPDATE"
+_POSITION = b"SELECT revision, position, log FROM patterns.progress"
+_MOVE = b"UPDATE patterns.progress SET revision = %s, position = %s, log = %s"
 #: Where somebody emptied the tables by hand: what is not remembered would be stored for ever.
-_BEGIN = b"INSERT INTO patterns.progress SELECT '', 0 WHERE NOT EXISTS (SELECT FROM patterns.progress)"
+_BEGIN = (
+    b"INSERT INTO patterns.progress (revision, position) "
+    b"SELECT '', 0 WHERE NOT EXISTS (SELECT FROM patterns.progress)"
+)
 _CLEAR = f"TRUNCATE {_TABLE}, patterns.outcomes".encode()
 _STORED = f"SELECT policy, bin, truth FROM {_TABLE} WHERE session = ANY(%s)".encode()
 _DELETE = f"DELETE FROM {_TABLE} WHERE session = ANY(%s)".encode()
@@ -60,17 +73,18 @@ _OF = f"SELECT {SELECTED} FROM {_TABLE} WHERE session = %s".encode()
 class PostgresPatterns:
     """As ``ports.PatternStore`` has it, on a pool of connections; the schema has to be there.
 
-    A user who may only read is enough for everything but ``store`` and ``clear``. ``asked`` is told how long each
-    question took, in seconds.
+    A user who may only read is enough for everything but ``store`` and ``clear``. ``log`` tells the log that patterns are
+    made of from all others. ``asked`` is told how long each question took, in seconds.
     """
 
     REVISION: ClassVar[str] = str(REVISION)
 
     def __init__(
-        self, dsn: str, *, connections: int = 4, asked: Callable[[float], None] = lambda _seconds: None
+        self, dsn: str, *, log: str = "", connections: int = 4, asked: Callable[[float], None] = lambda _seconds: None
     ) -> None:
         given = conninfo_to_dict(dsn)
         self._dsn = dsn
+        self._log = log
         # The pool's own words would go to standard error, between lines of JSON; whoever asks is told by an exception.
         logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
         self._pool = ConnectionPool(
@@ -112,7 +126,7 @@ class PostgresPatterns:
 
     def position(self) -> int:
         with self._timed(), self._connection() as connection:
-            return _reached(connection.execute(_POSITION).fetchone())
+            return self._reached(connection.execute(_POSITION).fetchone())
 
     def store(self, changes: Sequence[Change], *, after: int) -> bool:
         sessions = list({change.session for change in changes})
@@ -122,7 +136,7 @@ class PostgresPatterns:
             progress = connection.execute(_TAKE_TURN)
             stored = connection.execute(_STORED, (sessions,), binary=True)
             turn = progress.fetchone()
-            if _reached(turn) != after:
+            if self._reached(turn) != after:
                 return False
             before = [Stored(*row) for row in stored]
             if turn and turn[0] != self.REVISION:
@@ -132,19 +146,27 @@ class PostgresPatterns:
             for schema in made - self._indexed:
                 connection.execute(queries.index_of(*schema))
             _write(connection, before, _newest(changes))
-            connection.execute(_MOVE, (self.REVISION, changes[-1].position))
+            connection.execute(_MOVE, (self.REVISION, changes[-1].position, self._log))
         self._indexed |= made
         return True
 
-    def clear(self) -> None:
+    def clear(self, *, take_over: bool = False) -> None:
         with self._connection() as connection, connection.transaction():
             connection.execute(_BEGIN)
-            connection.execute(_TAKE_TURN)
+            turn = connection.execute(_TAKE_TURN).fetchone()
+            if not take_over:
+                self._reached(turn)
             connection.execute(_CLEAR)
-            connection.execute(_MOVE, (self.REVISION, 0))
+            connection.execute(_MOVE, (self.REVISION, 0, self._log))
 
     def close(self) -> None:
         self._pool.close()
+
+    def _reached(self, progress: TupleRow | None) -> int:
+        """Patterns of another revision count for nothing. Raises PatternsOfAnotherLog."""
+        if progress and progress[2] not in ("", self._log):
+            raise PatternsOfAnotherLog
+        return progress[1] if progress and progress[0] == self.REVISION else 0
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -201,11 +223,6 @@ def _cost(connection: Connection[TupleRow], asked: queries.Asked) -> float:
     explained = connection.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(asked.statement), asked.parameters)
     plan: list[dict[str, dict[str, float]]] = explained.fetchall()[0][0]
     return plan[0]["Plan"]["Total Cost"]
-
-
-def _reached(progress: TupleRow | None) -> int:
-    """Patterns of another revision count for nothing."""
-    return progress[1] if progress and progress[0] == PostgresPatterns.REVISION else 0
 
 
 def _calibration(outcomes: Iterable[TupleRow]) -> Calibration:

@@ -73,8 +73,23 @@ class PatternsUnreachable(PatternsError):
     """The pattern store cannot be reached now. What was asked was not done, or will be found done when asked again."""
 
 
+class PatternsOfAnotherLog(PatternsError):
+    """These patterns are made of another event log, by another installation.
+
+    Name a database of this one's own in patterns.url; or `drlactors patterns rebuild --take-over` throws them away.
+    """
+
+    def __str__(self) -> str:
+        """The docstring is the message."""
+        return " ".join((type(self).__doc__ or "").split())
+
+
 class PatternStore(Protocol):
-    """Where patterns are kept. All methods may be called from any thread, block, and raise PatternsError."""
+    """Where patterns are kept. All methods may be called from any thread, block, and raise PatternsError.
+
+    They are made of one log, that of whoever stored first: of another one ``position``, ``store`` and ``clear`` raise
+    PatternsOfAnotherLog, and change nothing. Anybody may ask.
+    """
 
     def page(self, query: Query, *, limit: int, after: Place | None = None) -> Page:
         """At most ``limit`` patterns behind a place."""
@@ -95,8 +110,8 @@ class PatternStore(Protocol):
         """
         ...
 
-    def clear(self) -> None:
-        """Forget all patterns, and begin at the log's beginning."""
+    def clear(self, *, take_over: bool = False) -> None:
+        """Forget all patterns, and begin at the log's beginning; ``take_over``: also those of another log."""
         ...
 
     def close(self) -> None: ...

@@ -8,14 +8,24 @@ import numpy as np
 from drlactors.domain.calibration import Calibration, Tally, bin_of
 from drlactors.domain.ids import SessionId
 from drlactors.domain.pattern import AttackPattern, Truth
-from drlactors.ports.patterns import Change, Counts, Found, Near, Page, PatternsUnreachable, Place, Query
+from drlactors.ports.patterns import (
+    Change,
+    Counts,
+    Found,
+    Near,
+    Page,
+    PatternsOfAnotherLog,
+    PatternsUnreachable,
+    Place,
+    Query,
+)
 
 
 class MemoryPatterns:
-    """Keeps the contract of the real one; ``away`` makes it unreachable."""
+    """Keeps the contract of the real one; ``away`` makes it unreachable, ``of_another`` a store of another log."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.away = self.of_another = False
         self._patterns: dict[SessionId, AttackPattern] = {}
         self._position = 0
 
@@ -46,11 +56,11 @@ class MemoryPatterns:
         )
 
     def position(self) -> int:
-        self._reach()
+        self._own()
         return self._position
 
     def store(self, changes: Sequence[Change], *, after: int) -> bool:
-        self._reach()
+        self._own()
         if after != self._position:
             return False
         for position, session, pattern in changes:
@@ -61,8 +71,11 @@ class MemoryPatterns:
                 self._patterns.pop(session, None)
         return True
 
-    def clear(self) -> None:
+    def clear(self, *, take_over: bool = False) -> None:
         self._reach()
+        if take_over:
+            self.of_another = False
+        self._own()
         self._patterns.clear()
         self._position = 0
 
@@ -72,6 +85,11 @@ class MemoryPatterns:
     def _reach(self) -> None:
         if self.away:
             raise PatternsUnreachable("away")
+
+    def _own(self) -> None:
+        self._reach()
+        if self.of_another:
+            raise PatternsOfAnotherLog
 
     def _calibrated(self, pattern: AttackPattern) -> AttackPattern:
         known = Calibration((*of, tally) for of, tally in self._tallies().items())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from drlactors.ports.clock import SystemClock
 from drlactors.ports.log import EventLog, LogAway, LogError, LogUnreachable
 from drlactors.ports.patterns import PatternsError, PatternsUnreachable
 from drlactors.store.connections import Connections
-from drlactors.store.migrations import migrate
+from drlactors.store.migrations import migrate, status
 from drlactors.wiring.access import database, open_log, settings_of
 
 SCHEMA = "patterns"
@@ -64,8 +65,7 @@ def following(
     """A follower of the log; one at a time on a queue. Raises LogUnreachable: nothing can be done without the log."""
     with ExitStack() as stack:
         log = stack.enter_context(closing(open_log(task.log_dsn)))
-        opened = PostgresPatterns(task.patterns_dsn, connections=task.connections, asked=asked)
-        store = stack.enter_context(closing(opened))
+        store = stack.enter_context(closing(_store(task, asked)))
         queue = stack.enter_context(closing(Queue(Path(task.queue))))
         yield Follower(
             log,
@@ -78,6 +78,15 @@ def following(
             prepare=lambda: prepare(task.patterns_dsn),
             hear=hear,
         )
+
+
+def _store(task: Task, asked: Callable[[float], None] = lambda _seconds: None) -> PostgresPatterns:
+    """The log has to be there. It is told from all others by when it was made, which a copy of it keeps."""
+    with closing(Connections(task.log_dsn)) as connections:
+        made_at = status(connections, share("eventstore") / "migrations")[0].applied_at
+    assert made_at is not None, "a log that was opened has its schema"
+    log = made_at.astimezone(UTC).isoformat()
+    return PostgresPatterns(task.patterns_dsn, log=log, connections=task.connections, asked=asked)
 
 
 def make_all(task: Task) -> None:
@@ -122,5 +131,5 @@ def patterns(files: Sequence[Path], data_dir: Path | None) -> Iterator[Asked]:
     with ExitStack() as stack:
         task = Task.of(settings, database(settings, stack))
         log = stack.enter_context(closing(open_log(task.log_dsn)))
-        store = stack.enter_context(closing(PostgresPatterns(task.patterns_dsn, connections=task.connections)))
+        store = stack.enter_context(closing(_store(task)))
         yield Asked(store, log, settings, task)

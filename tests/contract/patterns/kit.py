@@ -62,8 +62,8 @@ def changes(*patterns: AttackPattern, first: int = 1) -> list[Change]:
 
 
 @contextmanager
-def postgres_patterns(dsn: str) -> Iterator[PostgresPatterns]:
+def postgres_patterns(dsn: str, log: str = "") -> Iterator[PostgresPatterns]:
     with closing(Connections(dsn)) as connections:
         migrate(connections, MIGRATIONS, "patterns")
-    with closing(PostgresPatterns(dsn)) as store:
+    with closing(PostgresPatterns(dsn, log=log)) as store:
         yield store

@@ -15,7 +15,16 @@ from drlactors.domain.calibration import bin_of
 from drlactors.domain.pattern import AttackPattern, Truth
 from drlactors.patterns import postgres, queries
 from drlactors.patterns.postgres import PostgresPatterns
-from drlactors.ports.patterns import Change, Found, Near, PatternStore, PatternsUnreachable, Query, every
+from drlactors.ports.patterns import (
+    Change,
+    Found,
+    Near,
+    PatternsOfAnotherLog,
+    PatternStore,
+    PatternsUnreachable,
+    Query,
+    every,
+)
 from drlactors.testing.memory_patterns import MemoryPatterns
 from tests.contract.patterns.kit import ARRIVALS, changes, pattern, postgres_patterns
 
@@ -179,6 +188,27 @@ def test_a_cleared_store_begins_anew(filled: PatternStore) -> None:
 
 
 # Of PostgreSQL alone
+
+
+def test_patterns_of_another_log_are_shown_and_left_alone_until_they_are_taken_over(database: str) -> None:
+    with postgres_patterns(database, "one") as first, postgres_patterns(database, "another") as second:
+        assert second.position() == 0  # of nobody's yet
+        assert first.store(changes(*MANY[:5]), after=0)
+        for forbidden in (
+            second.position,
+            second.clear,
+            lambda: second.store(changes(MANY[6], first=6), after=5),
+            lambda: second.store(changes(MANY[6]), after=0),
+        ):
+            with pytest.raises(PatternsOfAnotherLog, match="Name a database of this one's own"):
+                forbidden()
+        assert len(second.page(Query(), limit=10).found) == 5
+        assert (first.position(), len(first.page(Query(), limit=10).found)) == (5, 5)
+        second.clear(take_over=True)
+        assert second.store(changes(*MANY[:2]), after=0)
+        with pytest.raises(PatternsOfAnotherLog):
+            first.position()
+        assert len(first.page(Query(), limit=10).found) == 2
 
 
 def test_outcomes_always_are_a_count_of_the_patterns(database: str) -> None:

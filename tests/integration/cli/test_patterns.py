@@ -137,3 +137,26 @@ def test_a_store_that_goes_away_meanwhile_does_not_pass_for_one_with_all_pattern
 def test_an_unknown_type_is_answered_with_those_that_there_are(drlactors: Said) -> None:
     status, _, why = drlactors("patterns", "query", "--type", "Ransomware")
     assert (status, "ransomware, " in why) == (2, True)
+
+
+def test_two_installations_that_share_a_pattern_database_leave_each_others_patterns_alone(
+    drlactors: Said, dsn: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(PostgresEventLog(database, schema_dir=SCHEMA_DIR)) as log:
+        write(log, [*(Turn(of, "enter", 0) for of in range(3)), *(Turn(of, "end", 0) for of in range(3))])
+    assert drlactors("patterns", "rebuild")[0] == 0
+    told = drlactors("patterns", "stats")[1]
+    settings = load(environ={"DRLACTORS_SERVER__DATA_DIR": str(tmp_path / "other")}).settings
+    with pytest.raises(PatternsError, match="made of another event log"):
+        make_all(Task.of(settings, database)._replace(patterns_dsn=dsn))
+    assert drlactors("patterns", "stats")[1] == told
+    monkeypatch.setenv("DRLACTORS_POSTGRES__URL", database)
+    monkeypatch.setenv("DRLACTORS_PATTERNS__URL", dsn)
+    status, _, why = drlactors("patterns", "rebuild")
+    assert (status, "--take-over" in why, len(why.splitlines())) == (1, True, 1), why
+    assert ", made of another event log" in drlactors("patterns", "stats")[1]
+    assert drlactors("patterns", "rebuild", "--take-over")[0] == 0
+    assert "made of another" not in drlactors("patterns", "stats")[1]
+    monkeypatch.setenv("DRLACTORS_POSTGRES__URL", dsn)
+    assert drlactors("patterns", "rebuild", "--take-over")[0] == 0
+    assert drlactors("patterns", "stats")[1] == told

@@ -9,6 +9,7 @@ import pytest
 from drlactors.patterns.follower import Away, Back, Full, Heard, PutBack, Queued, Stored
 from drlactors.patterns.queue import Queue
 from drlactors.ports.log import Entry, EventUnreadable, LogAway, LogError, LogUnreachable
+from drlactors.ports.patterns import PatternsOfAnotherLog
 from drlactors.store.memory import MemoryEventLog
 from drlactors.testing.histories import Turn, any_turns, write
 from drlactors.testing.memory_patterns import MemoryPatterns
@@ -183,6 +184,20 @@ def test_a_log_that_was_put_back_is_what_patterns_are_made_of_again(tmp_path: Pa
         write(backup, [*lived, *(Turn(of, "end", 0) for of in range(3))])
         work(following)
     assert held(store) == wanted(backup)
+
+
+def test_a_store_of_another_log_is_left_alone_and_changes_wait(tmp_path: Path) -> None:
+    log, store, clock, heard = history(2), MemoryPatterns(), ManualClock(), list[Heard]()
+    store.of_another = True
+    with closing(Queue(tmp_path / "queue")) as queue:
+        following = follower(log, store, queue, clock, heard)
+        work(following)
+        assert [each.why for each in heard if isinstance(each, Away)] == [str(PatternsOfAnotherLog())]
+        assert not held(store)
+        store.of_another = False
+        clock.now_s = 30.0
+        work(following)
+    assert held(store) == wanted(log)
 
 
 class AwayLog(MemoryEventLog):
