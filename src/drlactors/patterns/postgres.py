@@ -73,7 +73,7 @@ _OF = f"SELECT {SELECTED} FROM {_TABLE} WHERE session = %s".encode()
 class PostgresPatterns:
     """As ``ports.PatternStore`` has it, on a pool of connections; the schema has to be there.
 
-    A user who may only read is enough for everything but ``store`` and ``clear``. ``log`` tells the log that patterns are
+    A user who may only read is enough for everything but ``store`` and ``clear``. ``log`` tells the log that these are
     made of from all others. ``asked`` is told how long each question took, in seconds.
     """
 
