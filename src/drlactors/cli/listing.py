@@ -1,10 +1,13 @@
 """A list on the terminal: a table for people, one JSON object a line for programs."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 Row = Sequence[Any]
+#: Columns of a table that no terminal shows: it goes to a file, or through grep, line by line.
+WIDE = 1000
 
 
 def print_rows(
@@ -19,7 +22,12 @@ def print_rows(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns)
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an id that is cut off is of no use to whoever wants to copy it
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells(row)))
-    Console().print(table if table.rows or not empty else empty)
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDE
+    console.print(table if table.rows or not empty else empty)

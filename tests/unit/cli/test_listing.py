@@ -1,6 +1,7 @@
 """Lists: tables for people, lines of JSON for programs."""
 
 import json
+from uuid import UUID
 
 from drlactors.cli.listing import print_rows
 
@@ -32,3 +33,20 @@ def test_no_rows_are_said_in_words_and_no_json(capsys):
     assert capsys.readouterr().out == "There are none.\n"
     print_rows(COLUMNS, [], as_json=True, empty="There are none.")
     assert capsys.readouterr().out == ""
+
+
+def test_what_goes_to_a_file_has_a_row_a_line_and_is_not_cut_off(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    row = [str(UUID(int=number)) for number in range(9)]
+    print_rows([f"column {number}" for number in range(9)], [row, row], as_json=False)
+    lines = [line for line in capsys.readouterr().out.splitlines() if row[1] in line]
+    assert len(lines) == 2
+    assert all(each in line for each in row for line in lines)
+
+
+def test_on_a_narrow_terminal_all_of_a_cell_is_there(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    row = [f"{number}" * 36 for number in range(1, 6)]
+    print_rows(list("abcde"), [row], as_json=False)
+    told = capsys.readouterr().out
+    assert [told.count(str(number)) for number in range(1, 6)] == [36] * 5
