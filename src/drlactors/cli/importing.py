@@ -36,7 +36,8 @@ def import_(
     or nothing. Reports that cannot be read are named with the place, and the others are imported.
 
     Without --live, the rule policy decides on every window, and nothing is done: all but going on is withheld. A run
-    has no outcome unless you say where it comes from; one that shows no call of any process failed to run.
+    has no outcome unless you say where it comes from; one that shows no call of any process failed to run. Sessions,
+    and patterns of them, bear the time of the import; the guest's own clock is in the windows.
 
     Examples
     --------
@@ -51,7 +52,8 @@ def import_(
     labels
         A CSV table with a column label (malicious, benign or unknown), and file or sha256: the runs' outcomes.
     verdicts
-        Take the report's own verdict for the outcome. It was reached when all was over, and may be wrong.
+        Take the report's own verdict for the outcome. It was reached when all was over, may be wrong, and only
+        malicious is taken: with no benign run to compare with, confidences of patterns come out high.
     window_ms
         The length of a window.
     look
