@@ -6,9 +6,11 @@ techniques, and an `indicator`: the artifact's digest. Other samples are related
 them, and nothing more is said.
 
 Ids are the same at each export. That of a `file` follows from its digest as STIX says (2.9, version 5 in STIX's own
-namespace); the others are version 5 in a namespace of ours, as STIX leaves open. A session of which another truth is
-known later is another `malware-analysis`. Files and techniques stand in a bundle once, as long as they are among the
-last ``REMEMBERED``; a repeated one says the same.
+namespace); the others are version 5 in a namespace of ours, as STIX leaves open. In STIX an object that says something
+else is a later version, with a later `modified`, and no such time would be the same at each export. So the id of an
+analysis, of malware and of an indicator follows from all that it says: where something else is known later (the truth,
+the calibration, newer rules), it is another object. Files and techniques stand in a bundle once, as long as they
+are among the last ``REMEMBERED``; a repeated one says the same.
 
 `confidence` is how sure the result is (``assessment.percent``); what rules recognised has none.
 """
@@ -80,7 +82,7 @@ def _of(pattern: AttackPattern, producer: Producer, by: str) -> Iterator[Object]
         for technique in techniques:
             yield _relationship(analysis, "related-to", technique, producer)
         return
-    malware = _object("malware", producer.id("malware", pattern.session), pattern.ended_us) | {
+    malware = {
         "created_by_ref": by,
         "name": pattern.artifact.sha256,
         "is_family": False,
@@ -90,7 +92,7 @@ def _of(pattern: AttackPattern, producer: Producer, by: str) -> Iterator[Object]
         "last_seen": _time(pattern.ended_us),
         **_sure(pattern),
     }
-    indicator = _object("indicator", producer.id("indicator", pattern.session), pattern.ended_us) | {
+    indicator = {
         "created_by_ref": by,
         "name": pattern.artifact.sha256,
         "indicator_types": ["malicious-activity"],
@@ -100,6 +102,8 @@ def _of(pattern: AttackPattern, producer: Producer, by: str) -> Iterator[Object]
         "valid_from": _time(pattern.decided_us),
         **_sure(pattern),
     }
+    malware = _of_session("malware", malware, pattern, producer)
+    indicator = _of_session("indicator", indicator, pattern, producer)
     yield from (malware, indicator)
     yield _relationship(analysis, "dynamic-analysis-of", malware, producer)
     yield _relationship(indicator, "indicates", malware, producer) | _sure(pattern)
@@ -108,8 +112,7 @@ def _of(pattern: AttackPattern, producer: Producer, by: str) -> Iterator[Object]
 
 
 def _analysis(pattern: AttackPattern, said: Result, file: str, producer: Producer, by: str) -> Object:
-    made = _object("malware-analysis", producer.id("analysis", pattern.session, said), pattern.ended_us)
-    return made | {
+    analysis = {
         "created_by_ref": by,
         "product": PRODUCT,
         "version": producer.version,
@@ -123,6 +126,12 @@ def _analysis(pattern: AttackPattern, said: Result, file: str, producer: Produce
         "external_references": [{"source_name": f"{PRODUCT} session", "external_id": str(pattern.session)}],
         **_sure(pattern),
     }
+    return _of_session("malware-analysis", analysis, pattern, producer)
+
+
+def _of_session(kind: str, content: Object, pattern: AttackPattern, producer: Producer) -> Object:
+    id_ = producer.id(kind, pattern.session, hashlib.sha256(compact(content).encode()).hexdigest())
+    return _object(kind, id_, pattern.ended_us) | content
 
 
 def _file(sha256: str) -> Object:

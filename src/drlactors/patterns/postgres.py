@@ -55,8 +55,7 @@ _POSITION = b"SELECT revision, position, log FROM patterns.progress"
 _MOVE = b"UPDATE patterns.progress SET revision = %s, position = %s, log = %s"
 #: Where somebody emptied the tables by hand: what is not remembered would be stored for ever.
 _BEGIN = (
-    b"INSERT INTO patterns.progress (revision, position) "
-    b"SELECT '', 0 WHERE NOT EXISTS (SELECT FROM patterns.progress)"
+    b"INSERT INTO patterns.progress (revision, position) SELECT '', 0 WHERE NOT EXISTS (SELECT FROM patterns.progress)"
 )
 _CLEAR = f"TRUNCATE {_TABLE}, patterns.outcomes".encode()
 _STORED = f"SELECT policy, bin, truth FROM {_TABLE} WHERE session = ANY(%s)".encode()

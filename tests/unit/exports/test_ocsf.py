@@ -160,6 +160,13 @@ def test_the_same_finding_has_the_same_id_and_another_instance_s_another():
     assert finding(pattern(1), PRODUCER)["metadata"]["uid"] != FINDING["metadata"]["uid"]
 
 
+@pytest.mark.parametrize("later", [{"truth": Truth.BENIGN}, {"truth": None}, {"truth": None, "confidence": 0.6}])
+def test_what_is_known_better_later_is_another_event_of_the_same_finding(later):
+    corrected = finding(pattern(**later), PRODUCER)
+    assert corrected["metadata"]["uid"] != FINDING["metadata"]["uid"]
+    assert corrected["finding_info"]["uid"] == FINDING["finding_info"]["uid"]
+
+
 @pytest.mark.parametrize("event", [KILLED, ISOLATED, PUT_AWAY, RESTORED], ids=lambda event: event["type_name"])
 def test_what_was_done_is_sound(event):
     assert faults(event) == []

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 import stix2
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drlactors.domain.attack import AttackType
+from drlactors.domain.attack import AttackType, Recognised
 from drlactors.domain.pattern import Truth
 from drlactors.exports import stix
 from drlactors.exports.stix import bundle, objects
@@ -106,9 +106,16 @@ def test_ids_are_the_same_at_each_export_and_others_at_another_instance():
     assert "".join(bundle([pattern()], PRODUCER)) == "".join(bundle([pattern()], PRODUCER))
 
 
-def test_another_truth_is_another_analysis():
-    [then], [now] = of_type("malware-analysis", pattern(truth=None)), of_type("malware-analysis", pattern())
-    assert then["id"] != now["id"]
+@given(one=patterns(), other=patterns())
+@example(one=pattern(truth=None, confidence=0.6), other=pattern(truth=None, confidence=0.7))  # calibrated anew
+@example(one=pattern(truth=None), other=pattern())
+@example(one=pattern(), other=pattern(attack=Recognised(AttackType.WIPER, ("T1485",), ())))  # by newer rules
+def test_what_has_the_same_id_and_the_same_time_says_the_same_whatever_was_learned_in_between(one, other):
+    other = other._replace(session=one.session, started_us=one.started_us, ended_us=one.ended_us)
+    newer = PRODUCER._replace(version="0.2.0")
+    then = {(each["id"], each.get("modified")): each for each in objects([one], PRODUCER)}
+    for each in objects([other], newer):
+        assert then.get((each["id"], each.get("modified")), each) == each
 
 
 def test_files_and_techniques_stand_once_and_memory_is_bounded(monkeypatch):

@@ -29,9 +29,9 @@ def finding(pattern: AttackPattern, producer: Producer) -> dict[str, Any]:
     """Benign sessions give findings too: of informational severity, and no alerts."""
     said, sure = result(pattern), percent(pattern)
     began, decided, ended = (milliseconds(at) for at in (pattern.started_us, pattern.decided_us, pattern.ended_us))
-    event = begun(
-        FINDING, CREATE, severity(pattern), pattern.decided_us, producer, pattern.session, episode=pattern.episode
-    )
+    # What is said otherwise later is another event, of the same finding: who collects events drops a repeated one.
+    of = (pattern.session, said, sure, *pattern.attack)
+    event = begun(FINDING, CREATE, severity(pattern), pattern.decided_us, producer, *of, episode=pattern.episode)
     event |= {
         "start_time": began,
         "end_time": ended,

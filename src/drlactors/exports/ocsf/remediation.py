@@ -98,7 +98,14 @@ def _event(
     measure = command.measure
     at_us, status, detail = answer or Answer(command.at_us, UNKNOWN, "no answer came")
     event = begun(
-        measure.class_uid, measure.activity, INFORMATIONAL, at_us, producer, command.uid, episode=started.episode
+        measure.class_uid,
+        measure.activity,
+        INFORMATIONAL,
+        at_us,
+        producer,
+        command.uid,
+        status,
+        episode=started.episode,
     )
     event |= {
         "start_time": milliseconds(command.at_us),
