@@ -1,7 +1,9 @@
 """Structured log lines: JSON for machines or columns for people, to standard error or to a file that rotates."""
 
+import contextlib
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -15,12 +17,14 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from drlactors.instrumentation.options import LogOptions
 
 OURS = "drlactors"
+#: Lines that cannot be written are told of at most this often.
+TELL_EVERY_S = 60.0
 
 
 class Logs:
     """Where all lines of this process go from its making until ``close``; libraries' warnings too.
 
-    A line that cannot be written (a full disk) is told on standard error and never raises.
+    Lines that cannot be written (a full disk) are told of on standard error, now and then, and never raise.
     """
 
     def __init__(self, options: LogOptions) -> None:
@@ -50,13 +54,19 @@ class Logs:
         self._log.warning(event, **_harmless(fields))
 
     def error(self, event: str, error: Exception, fields: Mapping[str, Any]) -> None:
-        """With the error's message and its stack trace."""
-        self._log.error(event, **_harmless(fields), error=str(error), exc_info=error)
+        """With the error's message, and its stack trace where nobody foresaw it.
+
+        Errors of ours are written for the reader. While a database is away, one trace of three errors that caused each
+        other every few seconds hid all else.
+        """
+        foreseen = type(error).__module__.startswith(f"{OURS}.") and not self._ours.isEnabledFor(logging.DEBUG)
+        self._log.error(event, **_harmless(fields), error=str(error), exc_info=None if foreseen else error)
 
     def close(self) -> None:
         self._root.removeHandler(self._handler)
         self._ours.setLevel(self._before)
-        self._handler.close()
+        with contextlib.suppress(OSError):  # the last lines found no room, which was told
+            self._handler.close()
 
 
 #: Names that the logging library keeps for itself; a field of such a name gets an underscore.
@@ -82,12 +92,24 @@ _COMMON: list[Processor] = [
 ]
 
 
+class _File(RotatingFileHandler):
+    """Python's own word on a line that it cannot write is a page for each, with the line's fields among it."""
+
+    _told_s = float("-inf")
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  # as logging has it
+        now_s = time.monotonic()
+        if now_s - self._told_s >= TELL_EVERY_S:
+            self._told_s = now_s
+            print(f"drlactors: cannot write to the log {self.baseFilename}: {sys.exc_info()[1]}", file=sys.stderr)
+
+
 def _handler(options: LogOptions) -> logging.Handler:
     if not options.file:
         return logging.StreamHandler(sys.stderr)
     path = Path(options.file)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return RotatingFileHandler(path, maxBytes=options.rotate_bytes, backupCount=options.keep, encoding="utf-8")
+    return _File(path, maxBytes=options.rotate_bytes, backupCount=options.keep, encoding="utf-8")
 
 
 def _formatter(options: LogOptions, *, colors: bool) -> ProcessorFormatter:

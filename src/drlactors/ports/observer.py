@@ -93,7 +93,7 @@ class Observer(Protocol):
         ...
 
     def error(self, event: str, error: Exception, **fields: Any) -> None:
-        """Something went wrong, with its stack trace."""
+        """Something went wrong; with a stack trace where nobody foresaw it."""
         ...
 
 

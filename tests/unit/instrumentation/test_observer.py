@@ -11,6 +11,7 @@ import pytest
 from drlactors.instrumentation.logs import Logs
 from drlactors.instrumentation.metrics import MAX_LABELS, Metrics
 from drlactors.instrumentation.observer import PrometheusObserver
+from drlactors.ports.log import LogUnreachable
 from drlactors.ports.observer import Observer
 from drlactors.testing.observer import RecordingObserver
 
@@ -137,6 +138,25 @@ def test_an_error_is_one_json_line_with_its_stack_trace(observer, stderr):
     assert line["level_"] == "high"
     assert "ValueError: broken" in line["exception"]
     assert line["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_an_error_that_was_foreseen_has_a_stack_trace_for_those_who_debug(level, capsys):
+    written = Logs(Options(level=level))
+    written.error("log.unreachable", LogUnreachable("no answer"), {})
+    written.close()
+    line = json.loads(capsys.readouterr().err)
+    assert line["error"] == "no answer"
+    assert ("exception" in line) is (level == "debug")
+
+
+def test_lines_that_cannot_be_written_are_told_of_in_one_line(capsys):
+    written = Logs(Options(file="/dev/full"))
+    for _ in range(100):
+        written.error("actor.failed", ValueError("broken"), {"secret": "hush"})
+    written.close()
+    told = capsys.readouterr().err
+    assert told == "drlactors: cannot write to the log /dev/full: [Errno 28] No space left on device\n"
 
 
 def test_the_level_may_change_while_it_runs(observer, logs, stderr):
