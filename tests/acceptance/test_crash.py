@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import threading
 import time
@@ -26,7 +27,7 @@ from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.processes import processes_in
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from drlactors.wiring import System, sandbox_link, succession
+from drlactors.wiring import System, running, sandbox_link, succession
 from drlactors.wiring import system as wiring_system
 from tests.acceptance.harness import Crowd, SystemProcess, audit, servers, wait_for
 
@@ -272,6 +273,33 @@ def test_a_session_that_a_crash_left_open_is_lost_when_it_stays_silent(
         assert session not in log.open_sessions()
         assert system.stop() == 0
     log.close()
+
+
+@pytest.mark.parametrize("befalls", ["postgres is killed", "nats is killed", "nats cannot write"])
+def test_a_server_of_its_own_that_fails_is_started_again_and_nothing_is_lost(befalls: str, tmp_path: Path) -> None:
+    with SystemProcess(tmp_path / "system", "", "") as system:
+        system.start()
+        addresses = running(load(files=(system.config,)).settings)
+        assert addresses is not None
+        postgres = int((system.folder / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
+        nats_server = int((system.folder / "nats" / "nats.pid").read_text())
+        link = sandbox_link(addresses.nats_url, "", None)
+        host = Sandbox(link, "crowd", resend_s=1.0)
+        crowd = Crowd(host, SESSIONS, WINDOWS)
+        crowd.play(0, WINDOWS // 2)
+        if befalls == "nats cannot write":  # as on a full disk
+            _, most = resource.prlimit(nats_server, resource.RLIMIT_FSIZE)
+            resource.prlimit(nats_server, resource.RLIMIT_FSIZE, (0, most))
+        else:
+            os.kill(nats_server if befalls == "nats is killed" else postgres, signal.SIGKILL)
+        crowd.play(WINDOWS // 2, WINDOWS)
+        assert crowd.finish() == 0
+        host.close()
+        link.close()
+        assert audit(addresses.postgres_dsn, crowd) == []
+        wait_for(lambda: readiness(addresses.metrics_url) == "ready", 30, "the system is ready again")
+        assert system.stop() == 0
+        assert "server.failed" in system.log_path.read_text()
 
 
 def test_a_clean_stop_leaves_nothing_behind(

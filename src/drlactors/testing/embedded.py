@@ -7,7 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from drlactors.testing.processes import DirectoryClaim, HeldPort, ServerProcess, end_leftovers, require_free
+from drlactors.testing.processes import (
+    DirectoryClaim,
+    HeldPort,
+    ServerFailed,
+    ServerProcess,
+    end_leftovers,
+    require_free,
+)
 
 
 class EmbeddedServer(ABC):
@@ -34,16 +41,28 @@ class EmbeddedServer(ABC):
         """Start the server and return its address once it answers; a running one is left as it is."""
         if self.running:
             return self._address()
+        try:
+            self._start()
+        except OSError as error:  # a full disk, most of all
+            raise ServerFailed(f"Cannot start {self.PROGRAM} in {self.data_dir}: {error.strerror or error}.") from error
+        return self._address()
+
+    def _start(self) -> None:
         with ExitStack() as undo:
-            self._claim.take()
             undo.callback(self._claim.release)
+            self._claim.take()
             end_leftovers(self._work_dir, self.PROGRAM, self._recorded_pid(), self.ENDING)
             require_free(self.port)
             server = self._server = self._launch()
             undo.callback(server.stop, timeout_s=self.STOP_TIMEOUT_S)
             server.wait_until(lambda: self._ready(server.pid), timeout_s=self._start_timeout_s)
             undo.pop_all()
-        return self._address()
+
+    def fault(self) -> str:
+        """Why only another start helps; empty while the server runs well, and before its first start."""
+        if self._server is None or self._server.running:
+            return ""
+        return f"{self.PROGRAM} has ended. {self._server.last_words()}"
 
     def stop(self) -> None:
         """Stop in good order: everything stored is on disk when this returns."""

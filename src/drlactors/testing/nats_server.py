@@ -20,6 +20,8 @@ MAX_PAYLOAD_BYTES = 8 << 20
 MAX_MEMORY_STORE_BYTES = 256 << 20
 MAX_FILE_STORE_BYTES = 20 << 30
 PROBE_TIMEOUT_S = 2.0
+#: Stands in what the server says of its health once a write to a stream has failed.
+WRITE_ERROR = "write error"
 #: A Go program takes all cores, and its threads go on looking for work between two messages. With half of the cores it
 #: leaves them to those it serves: on two, at 1,000 windows/s, it takes 200 us a window instead of 260, and the slowest
 #: hundredth of the windows are answered within 6.2 instead of 8.2 ms.
@@ -111,6 +113,19 @@ class EmbeddedNats(EmbeddedServer):
         if not path.exists():
             write_secret(path, secrets.token_hex(24))
         return path.read_text()
+
+    def fault(self) -> str:
+        """A stream that could not be written once takes nothing more, whatever room there is by then."""
+        if found := super().fault():
+            return found
+        try:
+            with urllib.request.urlopen(f"{self.monitoring_url}/healthz", timeout=PROBE_TIMEOUT_S):
+                return ""
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace")
+            return f"{self.PROGRAM} says: {said.strip()}" if WRITE_ERROR in said else ""
+        except (OSError, ServerFailed):
+            return ""  # busy, or not started
 
     def _recorded_pid(self) -> int | None:
         try:

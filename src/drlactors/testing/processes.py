@@ -63,9 +63,9 @@ class DirectoryClaim:
                 f"{self._path.parent} is in use by the server of process {owner}. "
                 "Stop that process, or choose another data directory."
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())  # on a full disk it raises, and the claim can be released
 
     def release(self) -> None:
         if self._descriptor is not None:

@@ -43,9 +43,11 @@ from drlactors.domain.review import Ruling
 from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery, StreamReplaced
 from drlactors.ports.clock import SystemClock
+from drlactors.testing.embedded import EmbeddedServer
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring.access import RUN_FILE, Addresses, credentials, open_log, write_private
 from drlactors.wiring.gateways import serving_gateway
+from drlactors.wiring.keeper import Keeper
 from drlactors.wiring.patterns import Task
 from drlactors.wiring.patterns_process import PatternsProcess
 from drlactors.wiring.succession import Succession
@@ -133,7 +135,7 @@ class System:
         self._set_level = instruments.logs.set_level
         for text in self._loaded.warnings:
             self.observer.note("configuration.warning", text=text)
-        self.addresses = _servers(settings, self.data_dir, stack, instruments.url)
+        self.addresses = self._serve(settings, stack, instruments.url)
         self.log = log = open_log(self.addresses.postgres_dsn)
         stack.callback(log.close)
         clock = SystemClock()
@@ -192,6 +194,21 @@ class System:
         self.observer.note("system.started", pid=os.getpid(), metrics=self.addresses.metrics_url)
         return self.addresses
 
+    def _serve(self, settings: Settings, stack: ExitStack, metrics_url: str) -> Addresses:
+        """The configured servers, or embedded ones under the data directory."""
+        nats_url, dsn = settings.nats.url, settings.postgres.url.get_secret_value()
+        embedded: list[EmbeddedServer] = []
+        if not nats_url:
+            nats = EmbeddedNats(self.data_dir / "nats", sync_interval=settings.nats.sync_interval)
+            embedded.append(stack.enter_context(nats))
+            nats_url = nats.url
+        if not dsn:
+            postgres = EmbeddedPostgres(self.data_dir / "postgres")
+            embedded.append(stack.enter_context(postgres))
+            dsn = postgres.dsn
+        self._keeper = stack.enter_context(Keeper(embedded, self.observer))
+        return Addresses(nats_url, dsn, metrics_url, os.getpid())
+
     def _start_actors(self, stack: ExitStack, line: Line, consumer: str) -> None:
         line.supervisor = SupervisorActor.start(line)
         line.writer = WriterActor.start(line, consumer)
@@ -234,6 +251,8 @@ class System:
             return str(self.fault)
         if self._passing:
             return self._passing
+        if self._keeper.trouble:
+            return self._keeper.trouble
         if self.line.log_away:
             return "the event log is away"
         return "" if self._bus.reading else "the message bus is away"
@@ -331,13 +350,3 @@ def catch_up(line: Line) -> None:
     while entries := line.log.read(after, 1000):
         line.follow(entries, entries)
         after = entries[-1].position
-
-
-def _servers(settings: Settings, data_dir: Path, stack: ExitStack, metrics_url: str) -> Addresses:
-    """The configured servers, or embedded ones under the data directory."""
-    nats_url, dsn = settings.nats.url, settings.postgres.url.get_secret_value()
-    if not nats_url:
-        nats_url = stack.enter_context(EmbeddedNats(data_dir / "nats", sync_interval=settings.nats.sync_interval)).url
-    if not dsn:
-        dsn = stack.enter_context(EmbeddedPostgres(data_dir / "postgres")).dsn
-    return Addresses(nats_url, dsn, metrics_url, os.getpid())

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -94,6 +95,36 @@ def test_what_was_acknowledged_outlives_a_stop_and_a_crash(make: type[EmbeddedSe
         assert server.port == port
     with make(tmp_path) as another:
         assert write(another) == 4
+
+
+@each_server
+def test_a_server_that_ended_says_so_until_it_is_started_again(make: type[EmbeddedServer], tmp_path: Path):
+    server = make(tmp_path)
+    assert server.fault() == ""
+    with server:
+        assert server.fault() == ""
+        server.kill()
+        assert "has ended" in server.fault()
+        server.start()
+        assert server.fault() == ""
+
+
+@each_server
+def test_a_start_on_a_full_disk_fails_in_one_line_and_lets_go_of_the_directory(
+    make: type[EmbeddedServer], tmp_path: Path
+):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python has it, unless a library thinks otherwise
+    server = make(tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(ServerFailed, match=f"Cannot start {server.PROGRAM} in {tmp_path}: File too large"):
+            server.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    with server:
+        assert server.running
 
 
 @each_server
@@ -247,6 +278,21 @@ def test_nats_wants_the_token_and_takes_messages_of_several_mb(own_nats: Embedde
     assert asyncio.run(largest()) == 8 << 20
     with urllib.request.urlopen(f"{own_nats.monitoring_url}/jsz") as answer:
         assert json.load(answer)["config"]["sync_interval"] == 1_000_000_000
+
+
+def test_nats_says_that_a_stream_cannot_be_written_until_it_is_started_again(own_nats: EmbeddedNats):
+    publish(own_nats.url, create=True)
+    assert own_nats.pid is not None
+    _, most = resource.prlimit(own_nats.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(own_nats.pid, resource.RLIMIT_FSIZE, (0, most))  # a disk without room, for this process alone
+    with pytest.raises(nats.errors.TimeoutError):
+        publish(own_nats.url)
+    resource.prlimit(own_nats.pid, resource.RLIMIT_FSIZE, (most, most))
+    assert "file too large" in own_nats.fault()
+    own_nats.stop()
+    own_nats.start()
+    assert own_nats.fault() == ""
+    assert publish(own_nats.url) == 2
 
 
 def test_nats_leaves_half_of_the_cores_to_those_it_serves(own_nats: EmbeddedNats):
