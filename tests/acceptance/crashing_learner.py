@@ -15,7 +15,7 @@ from drlactors.store.log import PostgresEventLog
 from drlactors.wiring import access
 
 POINT, TIME = sys.argv[1], int(sys.argv[2])
-copy = vars(folder)["_copy"]
+write_whole = vars(folder)["write_whole"]
 learn = LogTrainer.learn
 reached: Counter[str] = Counter()
 
@@ -34,9 +34,9 @@ class CrashingLog(PostgresEventLog):
         return stored
 
 
-def crashing_copy(source: Path, place: Path) -> None:
+def crashing_write(place: Path, content: bytes) -> None:
     reach("export")
-    copy(source, place)
+    write_whole(place, content)
 
 
 def crashing_learn(self: LogTrainer, updates: int) -> Step:
@@ -45,6 +45,6 @@ def crashing_learn(self: LogTrainer, updates: int) -> Step:
 
 
 vars(access).update(PostgresEventLog=CrashingLog)
-vars(folder).update(_copy=crashing_copy)
+vars(folder).update(write_whole=crashing_write)
 setattr(LogTrainer, "learn", crashing_learn)  # noqa: B010  # a method that is assigned is an error to mypy
 app()(sys.argv[3:])

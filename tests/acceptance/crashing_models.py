@@ -12,7 +12,7 @@ from drlactors.store.log import PostgresEventLog
 from drlactors.wiring import access
 
 POINT = sys.argv[1]
-copy = vars(folder)["_copy"]
+write_whole = vars(folder)["write_whole"]
 
 
 def reach(point: str) -> None:
@@ -30,12 +30,12 @@ class CrashingLog(PostgresEventLog):
         return stored
 
 
-def crashing_copy(source: Path, place: Path) -> None:
+def crashing_write(place: Path, content: bytes) -> None:
     reach(f"before copying {place.suffix}")
-    copy(source, place)
+    write_whole(place, content)
     reach(f"after copying {place.suffix}")
 
 
 vars(access).update(PostgresEventLog=CrashingLog)
-vars(folder).update(_copy=crashing_copy)
+vars(folder).update(write_whole=crashing_write)
 app()(sys.argv[2:])
