@@ -6,6 +6,7 @@ Files are made once and never changed; the manifest names those that belong to i
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from drlactors.domain.session import ActionSelected
 from drlactors.ports.decisions import END, Recorded, joined, within
 from drlactors.ports.log import Entry, LogError, Stream
 from drlactors.store import parquet, records
@@ -110,21 +112,53 @@ class Archive:
         return within(joined([self._recorded(part, schema) for part in parts] or [nothing(schema)]), after, through)
 
     def faults(self) -> list[str]:
-        """What is wrong with it, file by file; reads everything."""
+        """What is wrong with it, file by file; reads everything, and compares with it what the manifest says."""
+        if not (self.folder / MANIFEST).exists():
+            return [f"{self.folder} holds no archive: {MANIFEST} is missing"]
         found, reached = [], 0
         for part in self.manifest.parts:
-            if part.after != reached:
+            if part.after > reached:
                 found.append(f"positions {reached + 1} to {part.after} are missing")
+            elif part.after < reached:
+                found.append(f"positions {part.after + 1} to {reached} are there twice")
             reached = part.through
-            for file in part.files:
-                try:
-                    rows = self._open(file).metadata.num_rows
-                except ArchiveDamaged as error:
-                    found.append(str(error))
-                else:
-                    if rows != file.rows:
-                        found.append(f"{file.name} has {rows} rows, not {file.rows}")
+            wrong = [fault for file in part.files for fault in self._faults_of(file, part)]
+            found += wrong or self._miscounted(part)
         return found
+
+    def _faults_of(self, file: File, part: Part) -> Iterator[str]:
+        try:
+            opened = self._open(file)
+        except ArchiveDamaged as error:
+            yield str(error)
+            return
+        rows, size = opened.metadata.num_rows, (self.folder / file.name).stat().st_size
+        if (rows, size) != (file.rows, file.size_bytes):
+            yield f"{file.name} has {rows} rows in {size} bytes, not {file.rows} in {file.size_bytes}"
+        name = "number" if file is part.sessions else "position"
+        if name not in opened.schema_arrow.names:
+            yield f"{file.name} has no {name}: it is a file of another kind"
+            return
+        at = opened.read(columns=[name])[name].to_numpy()
+        inside = not len(at) or part.after < at.min() <= at.max() <= part.through
+        if not inside or (file is part.entries and at.max(initial=0) != part.through):
+            yield f"{file.name} does not hold positions {part.after + 1} to {part.through}"
+
+    def _miscounted(self, part: Part) -> list[str]:
+        """Decisions that the entries have and the columns do not, or the other way round."""
+        decided: Counter[str] = Counter()
+        try:
+            for group, positions in self._column(part, "position"):
+                for entry in self._entries(part, group, np.arange(len(positions))):
+                    decided.update(event.schema for event in entry.events if isinstance(event, ActionSelected))
+        except LogError as error:
+            return [f"{part.entries.name}: {error}"]
+        told = {schema: file.rows for schema, file in part.decisions.items()}
+        return [
+            f"{part.entries.name} has {decided[schema]} decisions of {schema}, the manifest {told.get(schema, 0)}"
+            for schema in sorted(decided.keys() | told.keys())
+            if decided[schema] != told.get(schema, 0)
+        ]
 
     def _recorded(self, part: Part, schema: str) -> Recorded:
         recorded = nothing(schema)._replace(
@@ -151,7 +185,11 @@ class Archive:
     def _open(self, file: File) -> pq.ParquetFile:
         opened = self._opened
         if opened is None or opened[0] != file:
-            opened = self._opened = file, pq.ParquetFile(pa.BufferReader(checked(self.folder, file)))
+            content = checked(self.folder, file)
+            try:
+                opened = self._opened = file, pq.ParquetFile(pa.BufferReader(content))
+            except pa.ArrowInvalid as error:
+                raise ArchiveDamaged(f"{file.name} is no Parquet file.") from error
         return opened[1]
 
 

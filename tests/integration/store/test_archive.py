@@ -3,17 +3,19 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from drlactors.learner.projection import experiences
 from drlactors.ports.decisions import END, Recorded, joined
 from drlactors.ports.log import Category, Entry, EventLog, Stream
-from drlactors.store.archive import MANIFEST, Archive, ArchiveDamaged
+from drlactors.store.archive import MANIFEST, Archive, ArchiveDamaged, Part
 from drlactors.store.archive_writer import ArchiveBusy, write
 from drlactors.store.connections import Connections
 from drlactors.store.errors import ForeignStream
@@ -192,7 +194,45 @@ def test_a_missing_part_is_named(archive: Archive) -> None:
     (archive.folder / MANIFEST).write_text(
         text.replace(f'"after": {second.through},', f'"after": {second.through + 9},')
     )
-    assert Archive(archive.folder).faults() == [f"positions {third.after + 1} to {third.after + 9} are missing"]
+    faults = Archive(archive.folder).faults()
+    assert faults[0] == f"positions {third.after + 1} to {third.after + 9} are missing"
+    assert third.entries.name in faults[1]
+
+
+EDITS: dict[str, Callable[[Part], Part]] = {
+    "a later end": lambda part: replace(part, through=part.through + 1),
+    "an earlier end": lambda part: replace(part, through=part.through - 1),
+    "no decisions": lambda part: replace(part, decisions={}),
+    "decisions of another schema": lambda part: replace(part, decisions={"other": part.decisions[SCHEMA]}),
+    "another size": lambda part: replace(part, facts=replace(part.facts, size_bytes=1)),
+    "another number of rows": lambda part: replace(part, facts=replace(part.facts, rows=99)),
+    "a file of another kind": lambda part: replace(part, sessions=part.facts),
+    "decisions as facts": lambda part: replace(part, decisions={SCHEMA: part.facts}),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_a_manifest_that_says_other_than_its_files_is_not_believed(
+    archive: Archive, edit: Callable[[Part], Part]
+) -> None:
+    *parts, last = archive.manifest.parts
+    edited = replace(archive.manifest, parts=(*parts, edit(last)))
+    (archive.folder / MANIFEST).write_bytes(msgspec.json.encode(edited))
+    assert archive.faults() == []
+    assert Archive(archive.folder).faults()
+
+
+def test_a_part_that_is_named_twice_is_a_fault(archive: Archive) -> None:
+    first, *rest = archive.manifest.parts
+    edited = replace(archive.manifest, parts=(first, first, *rest))
+    (archive.folder / MANIFEST).write_bytes(msgspec.json.encode(edited))
+    assert Archive(archive.folder).faults() == [f"positions 1 to {first.through} are there twice"]
+
+
+def test_where_no_manifest_is_there_is_no_sound_archive(archive: Archive, tmp_path: Path) -> None:
+    (archive.folder / MANIFEST).unlink()
+    for folder in (archive.folder, tmp_path / "elsewhere"):
+        assert Archive(folder).faults() == [f"{folder} holds no archive: {MANIFEST} is missing"]
 
 
 @pytest.mark.parametrize("manifest", ["", "{", '{"parts": 7}', '{"format": 99}', '{"records": 99}'])
