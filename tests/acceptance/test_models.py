@@ -286,6 +286,24 @@ def test_a_promoted_model_that_cannot_be_verified_leaves_the_one_before(
     load.finish(system, database)
 
 
+def test_a_roll_back_to_a_model_that_is_gone_says_so_and_what_acts_instead(
+    system: SystemProcess, log: PostgresEventLog, tmp_path: Path
+) -> None:
+    second, third = signed(tmp_path, seed=2), signed(tmp_path, seed=3)
+    for file in (second, third):
+        done(system, "add", str(file), "--data", "nothing")
+        done(system, "promote", model_id(file), "--reason", "a test")
+        wait_for(lambda file=file: activated(log)[-1] == model_id(file), 10, "it serves")  # type: ignore[misc]
+    (system.folder / "models" / f"{model_id(second)}.onnx").unlink()
+    back = models(system, "rollback", "--reason", "it stops backups")
+    assert (back.returncode, back.stdout) == (1, "")
+    first, why = back.stderr.splitlines()
+    assert first.startswith(f"{model_id(second)} is in charge again, but cannot be used")
+    assert "the model that the configuration names will act" in first
+    assert model_id(second) in why
+    wait_for(lambda: activated(log)[-1] == OLD, 10, "what was rolled back goes, and the one before it acts")
+
+
 def test_an_unsigned_model_is_not_taken_in(system: SystemProcess, tmp_path: Path) -> None:
     refused = models(system, "add", str(sound(tmp_path, seed=2)), "--data", "nothing")
     assert (refused.returncode, "it is not signed" in refused.stderr) == (1, True)

@@ -15,7 +15,7 @@ from drlactors.wiring.gateways import gateway_process
 from drlactors.wiring.history import Past, archive, past
 from drlactors.wiring.patterns import make_all, patterns, prepare
 from drlactors.wiring.signers import signer, trusted_signers
-from drlactors.wiring.succession import model_folder, model_path
+from drlactors.wiring.succession import back_from, load_named, model_folder, model_path
 from drlactors.wiring.system import System
 
 __all__ = [
@@ -24,8 +24,10 @@ __all__ = [
     "System",
     "SystemClock",
     "archive",
+    "back_from",
     "buried",
     "gateway_process",
+    "load_named",
     "make_all",
     "migrations",
     "model_folder",

@@ -39,6 +39,13 @@ def model_folder(settings: Settings) -> ModelFolder:
     return ModelFolder(Path(folder) if folder else Path(settings.server.data_dir) / "models")
 
 
+def load_named(settings: Settings, schema: FeatureSchema, sha256: str) -> Policy:
+    """The model that the log names, or with CONFIGURED the configuration. Raises PolicyError."""
+    if sha256 == CONFIGURED:
+        return load_model(model_path(settings), schema, trust(settings))
+    return model_folder(settings).load(sha256, schema, trust(settings))
+
+
 class Succession:
     """Made before the actors start; ``start`` begins to follow. A model that cannot be used changes nothing."""
 
@@ -103,16 +110,14 @@ class Succession:
                 self._refuse(PolicyRefused(str(model_path(self.settings)), reason))
 
     def _load(self, sha256: str) -> Policy:
-        if sha256 == CONFIGURED:
-            return load_model(model_path(self.settings), self._schema, trust(self.settings))
-        return model_folder(self.settings).load(sha256, self._schema, trust(self.settings))
+        return load_named(self.settings, self._schema, sha256)
 
     def _path(self, sha256: str) -> str:
         return str(model_path(self.settings) if sha256 == CONFIGURED else model_folder(self.settings).file(sha256))
 
     def _first(self) -> Policy | None:
         """The model in charge; where it cannot be used, the one before it, and so on; the rules alone at the end."""
-        policy, self._refused = self._usable(_back(self._registrar.charge()))
+        policy, self._refused = self._usable(back_from(self._registrar.charge()))
         self._owed = self._refused[0].reason if self._refused else ""
         return policy
 
@@ -152,7 +157,7 @@ class Succession:
 
     def _go_back(self, state: registry.State) -> None:
         """As at a start: a model that was rolled back does not go on because the one before it cannot be used."""
-        policy, refused = self._usable(_back(state)[1:])  # the first of them has been refused
+        policy, refused = self._usable(back_from(state)[1:])  # the first of them has been refused
         for each in refused:
             self._refuse(each)
         self.serving.swap(policy)
@@ -219,6 +224,6 @@ class Succession:
                 self._line.observer.error("models.unread", error)
 
 
-def _back(state: registry.State) -> tuple[str, ...]:
+def back_from(state: registry.State) -> tuple[str, ...]:
     """Who was in charge, from the one that is on, and what the configuration names."""
     return (*reversed(state.line), CONFIGURED)

@@ -1,6 +1,7 @@
 """`drlactors models add`, `promote`, `rollback` and `reject`: deciding which model is in charge."""
 
 import getpass
+import sys
 from pathlib import Path
 
 from drlactors.cli.models.site import configured, opened
@@ -82,8 +83,11 @@ def promote(model: str, *, reason: str = "", author: str = "", where: Whereabout
     print(f"{sha256} is in charge")
 
 
-def rollback(*, reason: str, author: str = "", where: Whereabouts = HERE) -> None:
+def rollback(*, reason: str, author: str = "", where: Whereabouts = HERE) -> int:
     """Put the model before back in charge; the one that was is no candidate any more.
+
+    It is taken out of charge also when the one before cannot be used, its file being gone for example: then systems go
+    back further, and the exit status is 1.
 
     Examples
     --------
@@ -96,9 +100,32 @@ def rollback(*, reason: str, author: str = "", where: Whereabouts = HERE) -> Non
     author
         Who decides; without it, your user name.
     """
-    with opened(where) as (registrar, _):
+    from drlactors.ports.policy import PolicyError
+    from drlactors.wiring import back_from, load_named
+
+    refused: list[str] = []
+    with opened(where) as (registrar, site):
         back = registrar.roll_back(author or getpass.getuser(), reason)
-    print(f"{back or 'the model that the configuration names'} is in charge again")
+        serves = "the rules"
+        for sha256 in back_from(registrar.charge()):
+            try:
+                load_named(site.settings, site.schema, sha256)
+            except PolicyError as error:
+                refused.append(str(error))
+            else:
+                serves = _named(sha256)
+                break
+    if not refused:
+        print(f"{_named(back)} is in charge again")
+        return 0
+    print(f"{_named(back)} is in charge again, but cannot be used; until it can, {serves} will act", file=sys.stderr)
+    for why in refused:
+        print(f"  {why}", file=sys.stderr)
+    return 1
+
+
+def _named(sha256: str) -> str:
+    return sha256 or "the model that the configuration names"
 
 
 def reject(model: str, *, reason: str, author: str = "", where: Whereabouts = HERE) -> None:
