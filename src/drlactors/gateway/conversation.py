@@ -25,6 +25,7 @@ class Conversation:
         self.sandbox_of: dict[SessionId, str] = {}  # whose actions it hears, and as whom
         self.waiting: dict[Item, None] = {}
         self.waiting_bytes = 0
+        self.revoked = asyncio.Event()
         self.unread_dropped = 0  # actions
         self._most_waiting = most_waiting
         self._most_bytes = most_bytes

@@ -17,7 +17,7 @@ RETRY_S = 1
 
 
 class GatewayFailed(Exception):
-    """The gateway cannot be started."""
+    """The gateway cannot be started, or not with this."""
 
 
 class Declined(Exception):

@@ -22,14 +22,14 @@ class Callers:
     """The sandbox that a call comes from, by its token, by its certificate, or by both where both are asked for."""
 
     def __init__(self, tokens: Mapping[str, str] | None, *, certificates: bool) -> None:
-        self._tokens = tokens
+        self.tokens = tokens  # may be replaced
         self._certificates = certificates
 
     def name(self, context: grpc.aio.ServicerContext) -> str:
         """Empty where nothing is asked for: then a caller is who its messages say. Raises Declined."""
         names = set()
-        if self._tokens is not None:
-            names.add(self._by_token(context, self._tokens))
+        if self.tokens is not None:
+            names.add(self._by_token(context, self.tokens))
         if self._certificates:
             common = context.auth_context().get("x509_common_name", [b""])
             if not common[0]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Self
 
 import grpc
@@ -52,6 +52,10 @@ class Gateway:
     def start(self) -> Self:
         self._on_loop(self._start(), START_S)
         return self
+
+    def use_tokens(self, tokens: Mapping[str, str]) -> None:
+        """From any thread, while it runs: these let in from now on, and nobody goes on with another."""
+        self._relay.loop.call_soon_threadsafe(self._service.use_tokens, tokens)
 
     def stop(self) -> None:
         """Say that it stops, store and acknowledge what was said, end the streams. Blocks."""

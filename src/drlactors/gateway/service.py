@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
 import grpc
@@ -12,7 +12,7 @@ from drlactors.codec.inbound import Malformed, decode
 from drlactors.domain.ids import SessionId
 from drlactors.domain.permission import Rules
 from drlactors.gateway.conversation import Conversation
-from drlactors.gateway.errors import Declined, abort, invalid, unavailable
+from drlactors.gateway.errors import Declined, abort, invalid, unauthenticated, unavailable
 from drlactors.gateway.identity import Callers, Owners
 from drlactors.gateway.intake import Intake, Item, Seqs
 from drlactors.gateway.options import Options
@@ -26,6 +26,7 @@ LINGER_S = 5.0
 #: A check of the form only: what a session's rules are plays no part in it.
 _NO_RULES = Rules(0, 0, 0, 0, 0)
 STOPPING = "this gateway is stopping: connect again"
+REVOKED = "the token of this stream does not hold any more"
 
 
 class Call:
@@ -58,7 +59,7 @@ class Service(gateway_pb2_grpc.GatewayServicer):
         self._owners = owners
         self._intake = intake
         self._ears: defaultdict[SessionId, set[Conversation]] = defaultdict(set)
-        self.conversations: set[Conversation] = set()
+        self.conversations: dict[Conversation, grpc.aio.ServicerContext] = {}
         self.draining = asyncio.Event()
 
     async def Converse(  # noqa: N802  # as the service names it
@@ -70,21 +71,36 @@ class Service(gateway_pb2_grpc.GatewayServicer):
             await abort(context, declined)
         options = self._options
         conversation = Conversation(caller, options.stream_messages, options.queue_bytes // 16)
-        self.conversations.add(conversation)
+        self.conversations[conversation] = context
         await context.send_initial_metadata(())
         writing = asyncio.create_task(conversation.write(context))
         reading = asyncio.create_task(self._read(conversation, context))
         draining = asyncio.create_task(self.draining.wait())
+        revoked = asyncio.create_task(conversation.revoked.wait())
         try:
-            await asyncio.wait((reading, draining), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((reading, draining, revoked), return_when=asyncio.FIRST_COMPLETED)
             reading.cancel()
-            await conversation.settled()
+            if not revoked.done():
+                await conversation.settled()
         finally:
-            for task in (reading, writing, draining):
+            for task in (reading, writing, draining, revoked):
                 task.cancel()
             self._left(conversation)
+        if conversation.revoked.is_set():
+            await abort(context, unauthenticated(REVOKED))
         if draining.done():
             await abort(context, unavailable(STOPPING))
+
+    def use_tokens(self, tokens: Mapping[str, str]) -> None:
+        """These hold from now on; streams that began with another, or with one that is another's now, end."""
+        self._callers.tokens = tokens
+        for conversation, context in self.conversations.items():
+            try:
+                holds = self._callers.name(context) == conversation.caller
+            except Declined:
+                holds = False
+            if not holds:
+                conversation.revoked.set()
 
     async def StartSession(  # noqa: N802
         self, start: episode_pb2.Start, context: grpc.aio.ServicerContext
@@ -185,7 +201,7 @@ class Service(gateway_pb2_grpc.GatewayServicer):
                 conversation.hear(actions)
 
     def _left(self, conversation: Conversation) -> None:
-        self.conversations.discard(conversation)
+        self.conversations.pop(conversation, None)
         for session in conversation.sandbox_of:
             self._ears[session].discard(conversation)
 

@@ -1,14 +1,16 @@
 """The gateway, beside a system or as a process of its own."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from drlactors.bus.nats_relay import NatsRelay
+from drlactors.config.folders import FolderWatch
 from drlactors.config.load import load
 from drlactors.config.settings import Settings
 from drlactors.domain.ids import SessionId
 from drlactors.domain.session import Started
+from drlactors.gateway.errors import GatewayFailed
 from drlactors.gateway.options import Options, tokens
 from drlactors.gateway.server import Gateway
 from drlactors.instrumentation import Instruments
@@ -26,12 +28,40 @@ def serving_gateway(settings: Settings, nats_url: str, log: EventLog, observer: 
         hook=lambda event, detail: observer.note(f"gateway.bus.{event}", detail=detail),
     )
     with closing(relay):
-        gateway = Gateway(relay, options(settings), starter(log), observer).start()
+        told = options(settings)
+        gateway = Gateway(relay, told, starter(log), observer).start()
         observer.note("gateway.started", address=gateway.reached_at)
         try:
-            yield gateway
+            with watched_tokens(settings, told.tokens, gateway, observer):
+                yield gateway
         finally:
             gateway.stop()
+
+
+@contextmanager
+def watched_tokens(
+    settings: Settings, held: Mapping[str, str] | None, gateway: Gateway, observer: Observer
+) -> Iterator[None]:
+    """Meanwhile the file of tokens, saved again, is in force at once; one that cannot be read changes nothing."""
+    if held is None:
+        yield
+        return
+    path, last = Path(settings.gateway.tokens), held
+
+    def changed(_paths: set[Path]) -> None:
+        nonlocal last
+        try:
+            found = tokens(path)
+        except GatewayFailed as error:
+            observer.error("gateway.tokens-refused", error)
+            return
+        if found != last:
+            last = found
+            gateway.use_tokens(found)
+            observer.note("gateway.tokens-replaced", tokens=len(found))
+
+    with FolderWatch({path.absolute().parent, path.resolve().parent}, changed, "token-watcher"):
+        yield
 
 
 @contextmanager

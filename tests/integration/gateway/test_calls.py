@@ -187,6 +187,30 @@ def test_where_no_token_is_left_nobody_is_let_in(own_nats: EmbeddedNats, plane: 
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+def test_a_token_that_is_taken_away_lets_nobody_in_and_ends_its_streams_only(
+    own_nats: EmbeddedNats, plane: Plane
+) -> None:
+    lost, kept = (hashlib.sha256(token.encode()).hexdigest() for token in ("lost", "kept"))
+    with (
+        Serving(own_nats.url, tokens={lost: "box", kept: "other"}) as serving,
+        Client(serving.address, token="lost") as revoked,
+        Client(serving.address, token="kept") as other,
+    ):
+        for client, name in ((revoked, "box"), (other, "other")):
+            client.converse().say(**Box(name).begin())
+            client.wait(lambda client=client: client.settled() == 1)  # type: ignore[misc]
+        serving.gateway.use_tokens({kept: "other"})
+        revoked.wait(lambda: isinstance(revoked.ended, grpc.RpcError))
+        assert isinstance(revoked.ended, grpc.RpcError)
+        assert revoked.ended.code() is grpc.StatusCode.UNAUTHENTICATED
+        with pytest.raises(grpc.RpcError) as caught:
+            revoked.stub.StartSession(Box().start(), metadata=revoked.metadata, timeout=20)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        other.say(**Box("other").begin())
+        other.wait(lambda: len(other.stored) == 2)
+        assert other.ended is None
+
+
 def test_a_certificate_that_names_no_sandbox_speaks_for_none(
     own_nats: EmbeddedNats, plane: Plane, tmp_path: Path
 ) -> None:
