@@ -1,5 +1,6 @@
 """The conditions on patterns that commands take, as a query has them."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
 Answer = Literal["", "continue", "isolate", "terminate", "quarantine", "review"]
 Known = Literal["", "malicious", "benign"]
+_TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?", re.ASCII)
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class NotATime(Exception):
@@ -51,7 +54,7 @@ class Conditions:
     until: str = ""
 
     def query(self) -> "Query":
-        """Raises NotATime, and SystemExit for a kind of attack that there is not."""
+        """Raises NotATime, and SystemExit for a kind of attack, technique or digest that is none."""
         from drlactors.domain.action import Action
         from drlactors.domain.attack import AttackType
         from drlactors.domain.pattern import Truth
@@ -59,10 +62,15 @@ class Conditions:
 
         if self.type_ not in ("", *AttackType):
             raise SystemExit(f"--type {self.type_}: it is one of {', '.join(AttackType)}")
+        technique, artifact = self.technique.strip().upper(), self.artifact.strip().lower()
+        if technique and not _TECHNIQUE.fullmatch(technique):
+            raise SystemExit(f"--technique {self.technique}: it is written as T1055 or T1055.003")
+        if artifact and not _SHA256.fullmatch(artifact):
+            raise SystemExit(f"--artifact {self.artifact}: a SHA-256 has 64 hexadecimal digits")
         return Query(
             attack=AttackType(self.type_) if self.type_ else None,
-            technique=self.technique,
-            artifact=self.artifact,
+            technique=technique,
+            artifact=artifact,
             sandbox=self.sandbox,
             action=Action[self.action.upper()] if self.action else None,
             truth=Truth(self.truth) if self.truth else None,

@@ -111,6 +111,8 @@ def test_what_was_learned_is_made_asked_for_and_counted(drlactors: Said) -> None
     ("arguments", "complaint"),
     [
         (("query", "--type", "sorcery"), "sorcery"),
+        (("query", "--technique", "T1055.3"), "it is written as T1055 or T1055.003"),
+        (("query", "--artifact", "d41d8cd98f00b204e9800998ecf8427e"), "64 hexadecimal digits"),
         (("query", "--since", "yesterday"), "A time is written as"),
         (("query", "--after", "here"), "The place behind which"),
         (("query", "--after", f"inf/{session_of(0)}"), "The place behind which"),
