@@ -66,6 +66,10 @@ class BrokenRecording(SandboxError):
     """This line of the collection is not a recording."""
 
 
+class BrokenLabels(SandboxError):
+    """This is no table of labels: CSV with a first line, a column label, and one named file or sha256."""
+
+
 class BrokenReport(SandboxError):
     """The report cannot be used: nothing of it is stored."""
 
