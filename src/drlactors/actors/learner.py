@@ -1,6 +1,5 @@
 """The learner: trains in rounds as the log grows, and sees each candidate through to the gate's answer."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from drlactors.actors.dispatched import DispatchedActor, Dispatcher
@@ -8,8 +7,9 @@ from drlactors.actors.registrar import Registrar
 from drlactors.domain.errors import EvaluatedAgainstAnother, Refused
 from drlactors.domain.model import Answer, Authority, Evaluate
 from drlactors.domain.registry import CONFIGURED
-from drlactors.ports.learning import CannotLearn, Round, Step, Trainer
+from drlactors.ports.learning import CannotLearn, Hindered, Round, Trainer, Watch
 from drlactors.ports.log import EventLog, LogAway, LogUnreachable
+from drlactors.ports.policy import PolicyError
 
 #: Under this name the log remembers up to which position nothing is left to be learned, or to be judged.
 NAME = "learned"
@@ -46,7 +46,7 @@ class LearnerActor(DispatchedActor):
         conduct: Conduct,
         *,
         configured: str,
-        watch: Callable[[Step | Round | CannotLearn | LogAway], None],
+        watch: Watch,
     ) -> None:
         """``configured``: the policy that acts where the registry names none. ``watch`` is told what was done."""
         super().__init__(dispatcher)
@@ -56,7 +56,7 @@ class LearnerActor(DispatchedActor):
         self._conduct = conduct
         self._configured = configured
         self._watch = watch
-        self._away = False
+        self._held_up: LogAway | Hindered | None = None
 
     def on_batch(self, _: list[Any]) -> None:
         try:
@@ -64,14 +64,20 @@ class LearnerActor(DispatchedActor):
         except CannotLearn as failed:
             self._watch(failed)
             self.stop()
-        except LogUnreachable as away:
-            if not self._away:  # once: an outage may last for hours
-                self._watch(LogAway(str(away)))
-            self._away = True
+        except LogUnreachable as error:
+            self._hold_up(LogAway(str(error)))
+        except PolicyError as error:
+            self._hold_up(Hindered(str(error)))
         else:
-            self._away = False
+            self._held_up = None
             if goes_on:
                 self.actor_ref.tell(Turn())
+
+    def _hold_up(self, by: LogAway | Hindered) -> None:
+        """Said once: an outage may last for hours, and the next turn tries again."""
+        if type(by) is not type(self._held_up):
+            self._watch(by)
+        self._held_up = by
 
     def _turn(self) -> bool:
         """Whether there is more to do at once."""

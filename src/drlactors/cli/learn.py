@@ -8,8 +8,7 @@ from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
     from drlactors.learner.occurrences import Occurrence
-    from drlactors.ports.learning import CannotLearn, Round, Step
-    from drlactors.ports.log import LogAway
+    from drlactors.ports.learning import Round, Told
 
 
 def learn(*, rounds: int = 0, where: Whereabouts = HERE) -> int:
@@ -31,7 +30,7 @@ def learn(*, rounds: int = 0, where: Whereabouts = HERE) -> int:
     """
     import os
 
-    from drlactors.ports.learning import CannotLearn, Round
+    from drlactors.ports.learning import CannotLearn, Hindered, Round
     from drlactors.ports.log import LogAway
     from drlactors.wiring.access import settings_of
     from drlactors.wiring.learning import learner
@@ -41,7 +40,7 @@ def learn(*, rounds: int = 0, where: Whereabouts = HERE) -> int:
     judged = 0
     with until_signal() as stopped:
 
-        def watch(done: "Step | Round | CannotLearn | LogAway") -> None:
+        def watch(done: "Told") -> None:
             nonlocal judged
             match done:
                 case Round():
@@ -50,9 +49,9 @@ def learn(*, rounds: int = 0, where: Whereabouts = HERE) -> int:
                     if judged == rounds:
                         stopped.set()
                 case LogAway(why):
-                    print(
-                        f"the log cannot be used now, learning goes on when it can: {why}", file=sys.stderr, flush=True
-                    )
+                    complain(f"the log cannot be used now, learning goes on when it can: {why}")
+                case Hindered(why):
+                    complain(f"a candidate waits until it can be put away and judged: {why}")
                 case CannotLearn():
                     failed.append(done)
                     stopped.set()
@@ -63,6 +62,10 @@ def learn(*, rounds: int = 0, where: Whereabouts = HERE) -> int:
     if failed:
         raise failed[0]
     return 0
+
+
+def complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def tell(done: "Round") -> None:
@@ -80,4 +83,4 @@ def hear(occurrence: "Occurrence") -> None:
     from dataclasses import asdict
 
     said = " ".join(f"{name}={value}" for name, value in asdict(occurrence).items())
-    print(f"{type(occurrence).__name__}: {said}", file=sys.stderr, flush=True)
+    complain(f"{type(occurrence).__name__}: {said}")

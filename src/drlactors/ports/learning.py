@@ -1,12 +1,20 @@
 """Learning as the learner actor needs it: somebody who takes in the log, trains on it, and judges what came of that."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from drlactors.domain.model import Evaluate, Train
+from drlactors.ports.log import LogAway
 
 
 class CannotLearn(Exception):
     """Training cannot go on, and trying again would not help; the message says why."""
+
+
+class Hindered(NamedTuple):
+    """A candidate can be neither put away nor judged now: a disk is full, or a model broken. It is tried again."""
+
+    why: str
 
 
 class Step(NamedTuple):
@@ -76,3 +84,8 @@ class Round(NamedTuple):
     version: int
     evaluated: Evaluate
     in_charge: bool  # whether it is, now
+
+
+#: What whoever watches a learner is told.
+Told = Step | Round | CannotLearn | LogAway | Hindered
+Watch = Callable[[Told], None]

@@ -24,9 +24,9 @@ from drlactors.learner.occurrences import Occurrence
 from drlactors.learner.transitions import Sample, Task
 from drlactors.learner.tuning import tuned
 from drlactors.ports.clock import SystemClock
-from drlactors.ports.learning import CannotLearn, Round, Step
+from drlactors.ports.learning import CannotLearn, Watch
 from drlactors.ports.policy import Policy, PolicyError
-from drlactors.signing import public_key, read_key
+from drlactors.signing import KeyRefused, public_key, read_key
 from drlactors.store.experiences import PostgresDecisions
 from drlactors.testing.processes import DirectoryClaim
 from drlactors.wiring.access import database, open_log, settings_of, trust
@@ -51,7 +51,7 @@ def learner(
     files: Sequence[Path],
     data_dir: Path | None,
     *,
-    watch: Callable[[Step | Round | CannotLearn], None],
+    watch: Watch,
     heard: Callable[[Occurrence], None],
 ) -> Iterator[Settings]:
     """A learner that works, on a thread of its own, until the context ends; then its state is in a checkpoint.
@@ -66,8 +66,11 @@ def learner(
     folder = Path(mine.folder) if mine.folder else Path(settings.server.data_dir) / "learner"
     with ExitStack() as stack:
         claim = DirectoryClaim(folder)
-        claim.take()
         stack.callback(claim.release)
+        try:
+            claim.take()
+        except OSError as error:
+            raise CannotLearn(f"{folder}: {error.strerror}") from error
         dsn = database(settings, stack)
         log = stack.enter_context(closing(open_log(dsn)))
         shelf = ModelShelf(settings, task)
@@ -123,12 +126,17 @@ class ModelShelf:
         self._folder = model_folder(settings)
 
     def add(self, made: Exported) -> str:
-        with tempfile.TemporaryDirectory(prefix="drlactors-") as scratch:
-            file = Path(scratch) / "candidate.onnx"
-            made.write(file)
-            if self._settings.learner.key:
-                sign_file(file, Path(self._settings.learner.key))
-            return self._folder.add(file, self._task.schema, trust(self._settings)).signed_by
+        try:
+            with tempfile.TemporaryDirectory(prefix="drlactors-") as scratch:
+                file = Path(scratch) / "candidate.onnx"
+                made.write(file)
+                if self._settings.learner.key:
+                    sign_file(file, Path(self._settings.learner.key))
+                return self._folder.add(file, self._task.schema, trust(self._settings)).signed_by
+        except OSError as error:
+            raise PolicyError(f"{error.filename or self._folder.path}: {error.strerror}") from error
+        except KeyRefused as error:
+            raise PolicyError(str(error)) from error
 
     def load(self, sha256: str) -> Policy:
         if sha256 != CONFIGURED:

@@ -11,8 +11,9 @@ from drlactors.actors.dispatched import Dispatcher
 from drlactors.actors.learner import NAME, Conduct, LearnerActor, Turn
 from drlactors.actors.registrar import Registrar
 from drlactors.domain.model import Answer, Authority, Evaluate, Standing, Train
-from drlactors.ports.learning import CannotLearn, Round, Step
+from drlactors.ports.learning import CannotLearn, Hindered, Round, Step, Told
 from drlactors.ports.log import Append, Category, LogAway, LogUnreachable
+from drlactors.ports.policy import PolicyError
 from drlactors.store.memory import MemoryEventLog
 
 CONDUCT = Conduct(sessions=10, updates=6, step=4, promote=True)
@@ -55,6 +56,7 @@ class CountingTrainer:
         self.position, self.updates = site.kept
         self.least = 1  # sessions without which there is nothing to learn from
         self.failing = False
+        self.full = False
         self.judging: list[str] = []  # models that are put in charge, by somebody else, while a candidate is judged
         self.registrar: Registrar | None = None
 
@@ -83,6 +85,8 @@ class CountingTrainer:
         return f"{self.position:032x}{self.updates:032x}"
 
     def publish(self, version: int) -> Train:
+        if self.full:
+            raise PolicyError("models: No space left on device")
         self._power.use()
         self._site.files[self.digest()] = version
         self._site.published.append(self.digest())
@@ -129,7 +133,7 @@ class Bench:
     log: CutOffLog
     site: Site = field(default_factory=Site)
     conduct: Conduct = CONDUCT
-    told: list[Step | Round | CannotLearn | LogAway] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
 
     def start(self, power: Power | None = None) -> CountingTrainer:
         self.log.power = power or Power()
@@ -213,6 +217,19 @@ def test_a_log_that_goes_away_is_said_once_each_time_and_the_round_goes_on_when_
         bench.work()
     assert [one for one in bench.told if isinstance(one, LogAway)] == [LogAway("connection refused")] * 2
     assert [done.version for done in bench.rounds()] == [1, 2]
+
+
+def test_a_candidate_that_cannot_be_put_away_is_said_once_and_is_when_it_can(bench: Bench):
+    trainer = bench.start()
+    bench.site.sessions = 10
+    trainer.full = True
+    for _ in range(3):
+        bench.work()
+    assert [one for one in bench.told if isinstance(one, Hindered)] == [Hindered("models: No space left on device")]
+    assert bench.rounds() == []
+    trainer.full = False
+    bench.work()
+    assert [done.version for done in bench.rounds()] == [1]
 
 
 def test_the_next_round_learns_on_from_where_the_last_one_ended(bench: Bench):
