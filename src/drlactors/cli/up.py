@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from queue import Empty, SimpleQueue
 from threading import Event
 
 from drlactors.cli.whereabouts import HERE, Whereabouts
@@ -48,11 +49,35 @@ def up(*, where: Whereabouts = HERE) -> None:
         raise system.fault
 
 
+class Told(Event):
+    """An event that a signal may set: threading's own waits for a lock, which the waiting thread can hold just then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = False
+        self._tokens: SimpleQueue[None] = SimpleQueue()  # its ``put`` is made to be called in the middle of its ``get``
+
+    def set(self) -> None:
+        self._told = True
+        self._tokens.put(None)
+
+    def is_set(self) -> bool:
+        return self._told
+
+    def wait(self, timeout: float | None = None) -> bool:
+        try:
+            self._tokens.get(timeout=timeout)
+        except Empty:
+            return self._told
+        self._tokens.put(None)  # for whoever waits next
+        return True
+
+
 class until_signal:  # noqa: N801  # reads as what it is: with until_signal() as stopped
     """Gives an event that SIGINT or SIGTERM sets; a second one, of either kind, has its usual effect."""
 
     def __enter__(self) -> Event:
-        stopped = Event()
+        stopped = Told()
 
         def stop(_number: int, _frame: object) -> None:
             stopped.set()
