@@ -130,7 +130,8 @@ class Cgroup:
         """Kills what is left and takes the folders away; False where that did not come to an end."""
         until_s = time.monotonic() + _EMPTY_DEADLINE_S
         while self.processes():
-            self.kill()
+            with contextlib.suppress(OSError):  # somebody else who sweeps has put it away meanwhile
+                self.kill()
             if time.monotonic() > until_s:
                 return False
             time.sleep(_POLL_S)
