@@ -23,7 +23,7 @@ from tests.acceptance.harness import SystemProcess, wait_for
 from tests.unit.inference.models import preferring
 
 #: Beside some fifty others: the rules call the change of more than 300 files a mass change.
-DOCUMENTS = 600
+DOCUMENTS = 1000
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def encrypt(system: SystemProcess, home: Path) -> tuple[str, int, int]:
     for number in range(DOCUMENTS):
         (home / "Documents" / "more" / f"letter-{number}.txt").write_bytes(b"Dear reader,\n" * 100)
     documents = Decoys(home / "Documents")
-    options = {"style": "replace", "pause_s": 0.005, "seconds": 18}
+    options = {"style": "replace", "pause_s": 0.005, "seconds": 60}
     emulation = Artifact(family="ransomware", variant="fast", malicious=True, source="encrypt", options=options)
     program = install(emulation, home)
     where = ["--data-dir", str(system.folder), "--folder", str(home), "--env", f"SCRATCH={home}"]
@@ -103,6 +103,7 @@ def test_quarantine_takes_the_artifact_away_and_gives_it_back_byte_for_byte(
         own_nats.url,
         database,
         model__path=str(preferring(tmp_path, Action.QUARANTINE)),
+        model__deadline_ms=60_000,
         models__allow_unsigned=True,
         rules__isolation_before_quarantine=0,
     )
@@ -128,6 +129,7 @@ def test_a_review_pauses_the_program_until_a_person_has_answered(
         own_nats.url,
         database,
         model__path=str(preferring(tmp_path, Action.REVIEW)),
+        model__deadline_ms=60_000,
         models__allow_unsigned=True,
     )
     with system, scratch() as home, ThreadPoolExecutor(1) as pool:
@@ -159,6 +161,7 @@ def test_many_are_watched_at_once_and_what_is_clean_goes_on_to_stage_2(
         own_nats.url,
         database,
         model__path=str(preferring(tmp_path, Action.CONTINUE)),
+        model__deadline_ms=60_000,
         models__allow_unsigned=True,
     )
     with system:

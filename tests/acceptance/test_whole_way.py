@@ -32,7 +32,7 @@ from tests.properties.learner.test_projection import WEIGHTS
 SAMPLE = """#!/usr/bin/python3 -S
 import os, pathlib, socket, time
 documents = [path for path in pathlib.Path("Documents").rglob("*") if path.is_file()]
-for number in range(0 if documents else 200):  # nothing to take here: look for neighbours
+for number in range(0 if documents else 600):  # nothing to take here: look for neighbours
     with socket.socket() as probe:
         probe.connect_ex(("127.0.0.1", 1 + number))
     time.sleep(0.004)
@@ -42,7 +42,7 @@ for path in documents:
     time.sleep(0.005)
 pathlib.Path("done").touch()
 """
-DOCUMENTS = 600
+DOCUMENTS = 2000
 
 
 @pytest.fixture
