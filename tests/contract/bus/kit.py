@@ -40,7 +40,7 @@ class Reader:
         if not self._hold:
             self._bus.replenish(len(batch))
 
-    def wait(self, messages: int, timeout_s: float = 20.0) -> list[Delivery]:
+    def wait(self, messages: int, timeout_s: float = 60.0) -> list[Delivery]:
         with self._changed:
             self._changed.wait_for(lambda: len(self.deliveries) >= messages, timeout_s)
             return list(self.deliveries)

@@ -152,7 +152,8 @@ class Plane:
         return [command for command in self.commands(session) if isinstance(command, Answer)]
 
     def wait_seqs(self, session: SessionId, seqs: list[int]) -> None:
-        self.wait(lambda: self.seqs(session) == seqs)
+        """Until these windows came, in this order; more may follow, as a window that has no answer is sent again."""
+        self.wait(lambda: self.seqs(session)[: len(seqs)] == seqs)
 
     def wait_answers(self, session: SessionId, answers: int) -> None:
         self.wait(lambda: len(self.answers(session)) == answers)

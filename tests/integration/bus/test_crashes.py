@@ -215,7 +215,7 @@ def test_a_reader_that_only_enqueues_leaves_the_thread_to_the_actions(bus: NatsB
         began_s = time.monotonic()
         bus.publish([(session, b"stop")])
         assert until(lambda: len(came_s) == 1)
-    assert came_s[0] - began_s < 2.0  # 0.6 s on a machine with three times its work; never, if the thread were held
+    assert came_s[0] - began_s < 15.0  # 0.6 s on a machine with three times its work; never, if the thread were held
 
 
 def test_a_reader_that_fails_is_given_the_same_again(bus: NatsBus, link: NatsSandboxLink) -> None:
@@ -273,7 +273,7 @@ def test_limits_that_changed_are_brought_to_the_server_and_a_strange_stream_is_r
 
     with_jetstream(own_nats.url, make_strange)
     with pytest.raises(BusUnreachable, match="subjects"):
-        NatsBus(own_nats.url, connect_timeout_s=1.0)
+        NatsBus(own_nats.url, connect_timeout_s=5.0)
 
 
 def test_a_server_that_is_not_there_is_named_in_time() -> None:

@@ -87,7 +87,7 @@ def test_a_flood_of_rubbish_neither_stops_the_others_nor_is_lost(own_nats: Embed
     assert data_of(reader.wait(20)) == [str(part).encode() for part in range(20)]
     link.close()
     bus.consume(0, reader, credit=64)
-    assert until(lambda: bus.notices.counts[BusEvent.DEAD_LETTER] >= rubbish)
+    assert until(lambda: bus.notices.counts[BusEvent.DEAD_LETTER] >= rubbish, timeout_s=60.0)
     assert bus.notices.counts[BusEvent.DEAD_LETTER_DROPPED] == 0
 
 
@@ -101,7 +101,7 @@ def test_a_flood_of_large_messages_is_taken_in_portions(own_nats: EmbeddedNats, 
     link.send(Kind.TELEMETRY, session, b"good")
     assert data_of(reader.wait(1)) == [b"good"]
     link.close()
-    assert until(lambda: len(bus.dead_letters(50)) == 40)
+    assert until(lambda: len(bus.dead_letters(50)) == 40, timeout_s=60.0)
     assert bus.notices.counts[BusEvent.DEAD_LETTER_DROPPED] == 0
     assert bus.notices.counts[BusEvent.CONSUMER_RENEWED] == 0
 

@@ -301,7 +301,7 @@ def test_kill_9_in_the_middle_stores_whole_reports_only_and_the_next_import_the_
     drlactors: Said, log: PostgresEventLog, database: str, tmp_path: Path
 ):
     """Killed right after one report is stored, when the next, of 8,000 calls, is being read; and again."""
-    many = 5
+    many = 8
     for number in range(many):
         calls = [call for call in seconds(40, number) for _ in range(200)]
         folder = reports(tmp_path / "in", **{f"r{number}": cape(cape_process(7, *calls))})

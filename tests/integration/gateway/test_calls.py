@@ -167,7 +167,7 @@ def test_who_shows_no_token_or_a_wrong_one_is_unauthenticated(own_nats: Embedded
                 stranger.converse()
                 stranger.wait(lambda stranger=stranger: isinstance(stranger.ended, grpc.RpcError))  # type: ignore[misc]
             with pytest.raises(BusUnreachable, match="unauthenticated"):
-                GrpcSandboxLink(serving.address, token=token, connect_timeout_s=1.0)
+                GrpcSandboxLink(serving.address, token=token, connect_timeout_s=5.0)
         with Client(serving.address, token="secret") as known:
             known.stub.StartSession(Box().start(), metadata=known.metadata, timeout=20)
             with pytest.raises(grpc.RpcError) as caught:
@@ -295,7 +295,7 @@ def test_reflection_lists_the_service(client: Client) -> None:
 def test_a_call_that_the_bus_does_not_store_in_time_ends_with_its_deadline_or_with_ours(
     own_nats: EmbeddedNats, plane: Plane
 ) -> None:
-    with Serving(own_nats.url, store_timeout_s=0.5, drain_s=0.5) as serving, Client(serving.address) as client:
+    with Serving(own_nats.url, store_timeout_s=2.0, drain_s=0.5) as serving, Client(serving.address) as client:
         own_nats.kill()
         with pytest.raises(grpc.RpcError) as caught:
             client.stub.StartSession(Box().start(), timeout=0.2)
@@ -320,5 +320,9 @@ def test_a_stop_stores_and_acknowledges_what_was_said_and_ends_the_streams(
     assert isinstance(client.ended, grpc.RpcError)
     assert client.ended.code() is grpc.StatusCode.UNAVAILABLE
     assert unpacked(client.ended, RetryInfo).retry_delay.seconds == 1
-    taken = sum(len([one for one in plane.commands(box.id) if isinstance(one, Record | Start)]) for box in boxes)
-    assert len(client.stored) == taken <= len(said)  # what was read is stored, and what is stored was told
+
+    def taken() -> int:
+        return sum(len([one for one in plane.commands(box.id) if isinstance(one, Record | Start)]) for box in boxes)
+
+    plane.wait(lambda: taken() >= len(client.stored))
+    assert len(client.stored) == taken() <= len(said)  # what was read is stored, and what is stored was told

@@ -49,6 +49,7 @@ def test_what_does_not_fit_while_the_bus_is_away_is_dropped_counted_recorded_and
         own_nats.kill()
         for seq in range(50):
             quiet.say(**calm.windows(seq))
+        assert until(lambda: serving.observer.totals["waiting"] == 50)  # else the other could take its places
         for seq in range(1000):
             flooding.say(**flood.windows(seq))
         flooding.wait(lambda: len(flooding.dropped) == 850)  # 200 wait: 50 of the calm one, 150 of this

@@ -1,10 +1,11 @@
 """What tests of real programs need: patience with a deadline, and eyes in /proc."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from drlactors.domain.telemetry import Window
 from drlactors.sandboxes.containment import walls
 from drlactors.sandboxes.launch import Confines
 from drlactors.sandboxes.linux import LinuxSandbox
@@ -23,6 +24,11 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < until_s, f"waited in vain until {what}"
         time.sleep(0.01)
+
+
+def wait_quiet(windows: Iterator[Window]) -> None:
+    """Until it calls nothing. One window does not say so: on a busy machine what traces it can be late by one."""
+    wait_for(lambda: not any(next(windows).telemetry.syscall_count for _ in range(2)), "two windows without calls")
 
 
 def gone(pid: int) -> bool:
