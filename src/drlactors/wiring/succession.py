@@ -57,6 +57,7 @@ class Succession:
         self._lock = Lock()  # two threads may put a model in charge: who follows the log, and who watches a file
         self._in_charge = self._registrar.charge().in_charge  # by the registry
         self._owed = ""  # why the model in charge by the registry does not serve
+        self._looked: list[tuple[int, ...]] | None = None  # the configured model's files, when they were read last
         self._refused: list[PolicyRefused] = []
         self._candidates: tuple[str, ...] = ()
         self._shadows: Shadows | None = None
@@ -94,7 +95,8 @@ class Succession:
         path = model_path(self.settings)
 
         def changed(paths: set[Path]) -> None:
-            if any(found.stem == path.stem for found in paths):
+            missed = not paths and self._looked not in (None, _looks(path))  # before the watch stood
+            if missed or any(found.stem == path.stem for found in paths):
                 self.reload()
 
         if path.parent.is_dir():  # else there is no model to load either
@@ -110,6 +112,8 @@ class Succession:
                 self._refuse(PolicyRefused(str(model_path(self.settings)), reason))
 
     def _load(self, sha256: str) -> Policy:
+        if sha256 == CONFIGURED:
+            self._looked = _looks(model_path(self.settings))
         return load_named(self.settings, self._schema, sha256)
 
     def _path(self, sha256: str) -> str:
@@ -222,6 +226,19 @@ class Succession:
                 self._record_shadows(now=True)
             except LogError as error:
                 self._line.observer.error("models.unread", error)
+
+
+def _looks(model: Path) -> list[tuple[int, ...]]:
+    """What tells whether one of its files is another one than before."""
+    found: list[tuple[int, ...]] = []
+    for suffix in (".onnx", ".json", ".sig"):
+        try:
+            stat = model.with_suffix(suffix).stat()
+        except OSError:
+            found.append(())
+        else:
+            found.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return found
 
 
 def back_from(state: registry.State) -> tuple[str, ...]:
