@@ -114,10 +114,18 @@ def makers(parent: int) -> list[int]:
     """The processes below a system that make patterns."""
     found = []
     for children in Path(f"/proc/{parent}/task").glob("*/children"):
-        for child in children.read_text().split():
-            if MAKER in Path(f"/proc/{child}/cmdline").read_text():
+        for child in told(children).split():
+            if MAKER in told(Path(f"/proc/{child}/cmdline")):
                 found.append(int(child))
     return found
+
+
+def told(file: Path) -> str:
+    """What the kernel says of a process or thread; nothing of one that has just ended."""
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
 
 
 def waiting(system: SystemProcess) -> int:

@@ -1,5 +1,6 @@
 """The command line as a person uses it: processes, what they print, and how they end."""
 
+import contextlib
 import json
 import os
 import re
@@ -203,7 +204,7 @@ def test_the_demo_shows_the_whole_loop_and_loses_nothing(tmp_path: Path) -> None
         "--learn-from",
         "80",
         folder=tmp_path,
-        timeout_s=180,
+        timeout_s=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Losses: 0" in done.stdout.splitlines()[-4:]
@@ -263,21 +264,30 @@ def test_a_signal_ends_up_with_nothing_left_running(tmp_path: Path, number: sign
     with SystemProcess(tmp_path / "data", "", "") as system:
         system.start()
         started = descendants(system.pid)
-        names = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in started}
+        names = {name_of(pid) for pid in started}
         assert {"nats-server", "postgres"} <= names
         os.kill(system.pid, number)
         assert system.wait_dead(60) == 0
-        wait_for(lambda: not [pid for pid in started if is_running(pid)], 5, f"none of {names} runs")
+        wait_for(lambda: not [pid for pid in started if is_running(pid)], 30, f"none of {names} runs")
     assert not system.up()
     assert "Stopping: finishing what is in flight." in system.log_path.read_text()
 
 
 def descendants(pid: int) -> list[int]:
     found: list[int] = []
-    for path in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (path / "children").read_text().split()):
-            found += [child, *descendants(child)]
+    with contextlib.suppress(OSError):  # it has just ended
+        for path in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                for child in map(int, (path / "children").read_text().split()):
+                    found += [child, *descendants(child)]
     return found
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""  # it has just ended
 
 
 def is_running(pid: int) -> bool:

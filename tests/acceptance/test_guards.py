@@ -1,6 +1,5 @@
 """Guards on a real system: switched by saving a file, and counted over a kill."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def killing(tmp_path: Path, own_nats: EmbeddedNats, database: str, **settings: A
         own_nats.url,
         database,
         model__path=model,
-        model__deadline_ms=1000,
+        model__deadline_ms=60_000,
         models__allow_unsigned=True,
         rules__windows_before_final=1,
         **settings,
@@ -83,8 +82,7 @@ def test_an_action_is_enforced_once_its_file_says_so(
         system.start()
         watched = run(sandbox)
         assert (chosen(log, watched), reasons(log, watched)) == ([Action.CONTINUE], [Reason.MONITORED])
-        said = json.loads(system.config.read_text())
-        system.config.write_text(json.dumps(said | {"guards": {"monitored": []}}))
+        system.configure("guards", monitored=[])
 
         def enforced() -> bool:
             return chosen(log, run(sandbox)) == [Action.TERMINATE]

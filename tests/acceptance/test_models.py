@@ -49,7 +49,7 @@ def system(tmp_path: Path, own_nats: EmbeddedNats, database: str) -> Iterator[Sy
     settings: dict[str, Any] = {
         "models__trusted_keys": trusted(),
         "models__shadow_interval_s": 0.3,
-        "model__deadline_ms": 1000,  # of a machine that does other things too: no answer is late, none is the rules'
+        "model__deadline_ms": 60_000,  # of a machine that does other things too: no answer is late, none is the rules'
     }
     with SystemProcess(tmp_path / "system", own_nats.url, database, **settings) as process:
         yield process.start()
@@ -147,7 +147,7 @@ def test_a_model_lives_from_candidate_to_roll_back_while_windows_are_answered(
     assert set(policies(log)) == {OLD}, "a shadow acts on nothing"
 
     done(system, "promote", sha256[:12], "--reason", "a test", "--author", "ann")
-    wait_for(lambda: activated(log)[-1] == sha256, 10, "the running system takes it in")
+    wait_for(lambda: activated(log)[-1] == sha256, 30, "the running system takes it in")
     load.play()
     assert policies(log)[-1] == sha256
     listed = json.loads(done(system, "list", "--json"))
@@ -157,7 +157,7 @@ def test_a_model_lives_from_candidate_to_roll_back_while_windows_are_answered(
     assert "in charge: put another" in models(system, "reject", "1", "--reason", "no").stderr
 
     done(system, "rollback", "--reason", "enough of the test")
-    wait_for(lambda: activated(log)[-1] == OLD, 10, "the running system goes back")
+    wait_for(lambda: activated(log)[-1] == OLD, 30, "the running system goes back")
     load.play()
     assert policies(log)[-1] == OLD
     done(system, "reject", "1", "--reason", "it is random")
@@ -201,7 +201,7 @@ def test_trees_and_a_boundary_in_time_are_trained_shadow_serve_and_are_replayed_
 
     wait_for(shadowed, 30, "the candidate ranks beside the model in charge")
     done(system, "promote", sha256[:12], "--reason", "a test", "--author", "ann")
-    wait_for(lambda: activated(log)[-1] == sha256, 10, "the running system takes it in")
+    wait_for(lambda: activated(log)[-1] == sha256, 30, "the running system takes it in")
     load.play()
     assert policies(log)[-1] == sha256
     assert "promoted" in done(system, "compare", sha256, "1")
@@ -235,14 +235,14 @@ def test_a_promotion_that_is_killed_leaves_a_good_model_serving(
     registrar = Registrar(log, SystemClock())
     assert registrar.charge().in_charge == (sha256 if decided else "")
     if decided:
-        wait_for(lambda: activated(log)[-1] == sha256, 10, "what was decided is followed")
+        wait_for(lambda: activated(log)[-1] == sha256, 30, "what was decided is followed")
     system.kill()  # and the plane itself is killed: the next one begins with what was decided
     system.start()
     assert activated(log)[-1] == (sha256 if decided else OLD)
     assert registrar.life(sha256).standing is (Standing.PROMOTED if decided else Standing.CANDIDATE)
     if not decided:
         done(system, *promote)
-        wait_for(lambda: activated(log)[-1] == sha256, 10, "the second attempt")
+        wait_for(lambda: activated(log)[-1] == sha256, 30, "the second attempt")
     load.play()
     load.finish(system, database)
     assert set(policies(log)) <= {OLD, sha256}, "the rules answered in between"
@@ -259,7 +259,7 @@ def test_a_model_that_was_taken_in_halfway_is_no_model(
     assert done(system, "list", "--json") == ""
     done(system, *add)
     done(system, "promote", "1", "--reason", "a test")
-    wait_for(lambda: activated(log)[-1] == model_id(second), 10, "the second attempt is whole")
+    wait_for(lambda: activated(log)[-1] == model_id(second), 30, "the second attempt is whole")
 
 
 def test_a_promoted_model_that_cannot_be_verified_leaves_the_one_before(
@@ -270,7 +270,7 @@ def test_a_promoted_model_that_cannot_be_verified_leaves_the_one_before(
     for file in (second, third):
         done(system, "add", str(file), "--data", "nothing")
         done(system, "promote", model_id(file), "--reason", "a test")
-        wait_for(lambda file=file: activated(log)[-1] == model_id(file), 10, "it serves")  # type: ignore[misc]
+        wait_for(lambda file=file: activated(log)[-1] == model_id(file), 30, "it serves")  # type: ignore[misc]
     damaged = folder / f"{model_id(third)}.onnx"
     damaged.write_bytes(damaged.read_bytes() + b"\0")
     assert "other bytes" in models(system, "promote", model_id(third), "--reason", "again").stderr
@@ -324,7 +324,7 @@ def test_memory_does_not_grow_over_a_hundred_reloads(
         registrar.promote(
             sha256, configured=OLD, authority=Authority.PERSON, author="ann", reason="to see what it costs"
         )
-        wait_for(lambda after=after, sha256=sha256: took_over(log, after, sha256), 10, "it serves")  # type: ignore[misc]
+        wait_for(lambda after=after, sha256=sha256: took_over(log, after, sha256), 30, "it serves")  # type: ignore[misc]
         load.play(1)
         sizes.append(resident_mb(system.pid))
     load.finish(system, database)

@@ -45,7 +45,7 @@ def system(tmp_path: Path, own_nats: EmbeddedNats, database: str) -> Iterator[Sy
         database,
         gateway__address="127.0.0.1:0",
         model__path=str(preferring(tmp_path, Action.TERMINATE)),
-        model__deadline_ms=1000,
+        model__deadline_ms=60_000,
         models__allow_unsigned=True,
     )
     with process:

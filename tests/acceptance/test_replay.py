@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -54,7 +55,7 @@ def system(tmp_path: Path, own_nats: EmbeddedNats, database: str, model: Path) -
         "model__path": str(model),
         "models__trusted_keys": trusted(),
         "sessions__idle_passivate_s": 0.3,
-        "model__deadline_ms": 1000,
+        "model__deadline_ms": 60_000,
     }
     with SystemProcess(tmp_path / "system", own_nats.url, database, **settings) as process:
         yield process.start()
@@ -197,10 +198,12 @@ def tamper(dsn: str, session: UUID, seq: int, change: Callable[[list[object]], N
 # Sleeping and waking
 
 
-def folded(log: PostgresEventLog, session: UUID) -> State:
+def folded(log: PostgresEventLog, session: UUID, version: int | None = None) -> State:
+    """Of all its rows, or of those up to a version."""
     state = INITIAL
     for entry in log.stream(Stream(Category.SESSION, session)):
-        state = DECIDER.fold(entry.of_session, state)
+        if version is None or entry.version <= version:
+            state = DECIDER.fold(entry.of_session, state)
     return state
 
 
@@ -215,7 +218,8 @@ def test_a_session_that_slept_goes_on_where_it_was(
         for one in crowd.sessions:
             snapshot = log.snapshot(Stream(Category.SESSION, one.id))
             assert snapshot is not None
-            assert snapshot.state == folded(log, one.id)
+            # What the sandbox answers may come behind it, and wakes the session again.
+            assert snapshot.state == folded(log, one.id, snapshot.version)
             assert snapshot.state.progress == settled[one.id].progress
     assert crowd.finish() == 0
     assert system.stop() == 0
@@ -275,16 +279,16 @@ def test_a_model_is_replaced_while_windows_are_answered(
     system: SystemProcess, host: Sandbox, log: PostgresEventLog, database: str, model: Path, tmp_path: Path
 ) -> None:
     first, second = model_id(packaged_model()), signed(tmp_path, seed=7)
-    crowd = Crowd(host, SESSIONS, 400)
+    crowd = Crowd(host, SESSIONS, 20_000)
     swapped = threading.Event()
-    reached = 0
+    reached, until_s = 0, time.monotonic() + 60
 
     def replace_it() -> None:
         put(second, model)
         swapped.set()
 
     replacing = threading.Thread(target=replace_it)
-    for seq in range(400):
+    for seq in range(crowd.windows):
         if seq == 50:
             replacing.start()
         crowd.play(seq, seq + 1)
@@ -292,6 +296,7 @@ def test_a_model_is_replaced_while_windows_are_answered(
         wait_for(lambda: crowd.unanswered() == 0, 30, f"round {seq} is answered")
         if swapped.is_set() and all(one.policy == model_id(second) for one in crowd.sessions) and seq >= 100:
             break
+        assert time.monotonic() < until_s, f"after {reached} rounds it is still not in charge"
     replacing.join()
     crowd.windows = reached
     assert crowd.finish() == 0
@@ -363,18 +368,20 @@ def test_another_path_in_the_configuration_is_watched_from_then_on(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     second, third = signed(elsewhere, seed=2), signed(tmp_path, seed=3)
-    config = msgspec.json.decode(system.config.read_bytes())
-    config["model"]["path"] = str(second)
-    system.config.write_bytes(msgspec.json.encode(config))
+    system.configure("model", path=str(second))
     wait_for(lambda: PolicyActivated(model_id(second), "reload") in activations(log), 20, "the second is in charge")
-    reloaded = [event for event in events_of(log, Category.INSTANCE) if isinstance(event, ConfigurationReloaded)]
-    assert reloaded == [ConfigurationReloaded(("model.path",), "")]
+    wait_for(lambda: reloaded(log), 20, "why is told behind it")
+    assert reloaded(log) == [ConfigurationReloaded(("model.path",), "")]
 
     def taken() -> bool:
         put(third, second)  # again and again: the watch begins a moment after the change
         return PolicyActivated(model_id(third), "reload") in activations(log)
 
     wait_for(taken, 20, "the third is in charge")
+
+
+def reloaded(log: PostgresEventLog) -> list[ConfigurationReloaded]:
+    return [event for event in events_of(log, Category.INSTANCE) if isinstance(event, ConfigurationReloaded)]
 
 
 def refusals(log: PostgresEventLog) -> list[PolicyRefused]:

@@ -65,7 +65,7 @@ def system(tmp_path: Path, own_nats: EmbeddedNats, database: str) -> Iterator[Sy
         own_nats.url,
         database,
         model__path=str(preferring(tmp_path, Action.REVIEW)),
-        model__deadline_ms=1000,
+        model__deadline_ms=60_000,
         models__allow_unsigned=True,
     )
     with process:
@@ -141,12 +141,12 @@ def test_an_answer_given_between_a_kill_and_the_next_start_reaches_the_sandbox_o
 def test_a_deadline_survives_a_kill(tmp_path: Path, own_nats: EmbeddedNats, database: str, host: Sandbox) -> None:
     settings = {
         "model__path": str(preferring(tmp_path, Action.REVIEW)),
-        "model__deadline_ms": 1000,
+        "model__deadline_ms": 60_000,
         "models__allow_unsigned": True,
         "reviews__default": "terminate",
     }
     log = PostgresEventLog(database, schema_dir=share("eventstore"))
-    with SystemProcess(tmp_path / "one", own_nats.url, database, **settings, reviews__deadline_s=2) as short:
+    with SystemProcess(tmp_path / "one", own_nats.url, database, **settings, reviews__deadline_s=10) as short:
         short.start()
         asking = Asking(host, log)
         wait_for(log.open_reviews, 30, "the review is open")

@@ -358,16 +358,13 @@ def test_a_server_that_is_not_there_is_unreachable() -> None:
 def test_one_who_takes_its_turn_and_vanishes_does_not_hold_the_others_up(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "IDLE_IN_TRANSACTION_TIMEOUT_MS", 200)
-    with (
-        postgres_patterns(database) as store,
-        postgres_patterns(database) as vanished,
-        vanished._pool.connection() as connection,
-    ):
-        connection.execute(b"BEGIN")
-        connection.execute(postgres._TAKE_TURN)
-        assert store.store(changes(MANY[0]), after=0)
-        connection.close()
+    with postgres_patterns(database) as store:
+        assert store.position() == 0
+        monkeypatch.setattr(postgres, "IDLE_IN_TRANSACTION_TIMEOUT_MS", 200)  # for who connects from now on
+        with postgres_patterns(database) as vanished, vanished._pool.connection() as connection:
+            connection.execute(b"BEGIN; " + postgres._TAKE_TURN)
+            assert store.store(changes(MANY[0]), after=0)
+            connection.close()
 
 
 def test_a_position_that_was_deleted_by_hand_begins_anew(database: str) -> None:

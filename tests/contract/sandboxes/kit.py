@@ -87,8 +87,7 @@ class Looping:
 
     def start(self, carry_out: CarryOut, **options: Any) -> "LoopingSession":
         async def carry(instruction: Instruction) -> Done:
-            await asyncio.sleep(0)
-            return carry_out(instruction)
+            return await asyncio.to_thread(carry_out, instruction)  # it may wait for the test, and the loop goes on
 
         return LoopingSession(self, self.run(self._sandbox.start(ARTIFACT, carry, **options)))
 

@@ -177,7 +177,7 @@ class TestSandbox:
 
         def carry_out(instruction: Instruction) -> Done:
             begun.set()
-            may_end.wait(10)
+            may_end.wait(30)
             carried.append(instruction.seq)
             return Done()
 
@@ -188,14 +188,14 @@ class TestSandbox:
         kit.plane.wait_seqs(session.id, [0, 1, 2])
         kit.plane.answer(session.id, 0, Action.ISOLATE)
         kit.plane.answer(session.id, 1, Action.ISOLATE)
-        assert begun.wait(10)
+        assert begun.wait(30)
         assert until(lambda: len(session.told._to_do) == 2)
         closing = threading.Thread(target=sandbox.close)
         closing.start()
         assert until(lambda: not session.told._program.obeys)
         kit.plane.answer(session.id, 2, Action.ISOLATE)
         may_end.set()
-        closing.join(10)
+        closing.join(30)
         assert not closing.is_alive()
         assert carried == [0, 1]
         kit.plane.wait_answers(session.id, 2)

@@ -53,7 +53,9 @@ def rows(told: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told.splitlines()]
 
 
-def test_before_the_first_pattern_it_says_so(drlactors: Said) -> None:
+def test_before_the_first_pattern_it_says_so(drlactors: Said, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    PostgresEventLog(database, schema_dir=SCHEMA_DIR).close()
+    monkeypatch.setenv("DRLACTORS_POSTGRES__URL", database)
     status, told, why = drlactors("patterns", "query")
     assert status != 0
     assert told == ""
