@@ -184,6 +184,10 @@ class PostgresPatterns:
             raise PatternsUnreachable(f"The pattern store cannot be reached: {error}") from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise PatternsError("No patterns were made in this database yet.") from error
+        except psycopg.errors.UndefinedColumn as error:
+            raise PatternsError(
+                "The schema of the patterns is of an older program: drlactors up, or patterns rebuild, brings it up."
+            ) from error
         except psycopg.Error as error:
             raise PatternsError(str(error)) from error
 

@@ -19,6 +19,7 @@ from drlactors.ports.patterns import (
     Change,
     Found,
     Near,
+    PatternsError,
     PatternsOfAnotherLog,
     PatternStore,
     PatternsUnreachable,
@@ -344,6 +345,13 @@ def test_a_reader_asks_everything_and_writes_nothing(database: str) -> None:
         reader.close()
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}".encode())
+
+
+def test_a_schema_of_an_older_program_is_said_in_words(database: str) -> None:
+    with postgres_patterns(database) as store, psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(b"ALTER TABLE patterns.progress DROP COLUMN log")
+        with pytest.raises(PatternsError, match="The schema of the patterns is of an older program"):
+            store.position()
 
 
 def test_a_server_that_is_not_there_is_unreachable() -> None:
