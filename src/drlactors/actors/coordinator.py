@@ -21,6 +21,7 @@ from drlactors.domain.episode import (
 )
 from drlactors.domain.errors import Refused
 from drlactors.domain.ids import EpisodeId, SessionId
+from drlactors.ports.clock import by_monotonic_s
 from drlactors.ports.log import Append, Category, Entry, Stream
 
 #: The name under which the log remembers up to which position every session's turn has reached its episode.
@@ -62,7 +63,7 @@ class CoordinatorActor(DispatchedActor):
         self._sessions: dict[SessionId, session.State] = {}  # as far as their lives go, until they end
         self._unknown: dict[SessionId, list[Entry]] = {}  # what waits for a session to be loaded
         self._open: dict[int, EpisodeId | SessionId] = {}  # by position: turns that no episode has stored yet
-        self._waits: dict[EpisodeId, int] = {}  # episodes without a verdict, and since when nothing was heard of them
+        self._waits: dict[EpisodeId, float] = {}  # episodes without a verdict, and since when nothing was heard of them
         self._seen = line.log.position(NAME)
         line.followers[NAME] = self.through
 
@@ -78,7 +79,7 @@ class CoordinatorActor(DispatchedActor):
                         self._hear(entry)
                         self._seen = entry.position
             case Awaited(episodes):
-                self._waits |= {EpisodeId(stream.id): at_us for stream, at_us in episodes.items()}
+                self._waits |= {EpisodeId(stream.id): self._since_s(at_us) for stream, at_us in episodes.items()}
             case Tick():
                 self._look()
             case Loaded(stream) | Unloadable(stream) if stream.category is Category.SESSION:
@@ -224,11 +225,15 @@ class CoordinatorActor(DispatchedActor):
     def _wait(self, episode_id: EpisodeId, entry: Entry) -> None:
         self._waits.pop(episode_id, None)
         if not any(isinstance(event, EpisodeCompleted) for event in entry.of_episode):
-            self._waits[episode_id] = entry.at_us
+            self._waits[episode_id] = self._since_s(entry.at_us)
+
+    def _since_s(self, at_us: int) -> float:
+        """A clock that is set anew does not change how long we have waited."""
+        return min(self._line.clock.monotonic_s(), by_monotonic_s(self._line.clock, at_us))
 
     def _look(self) -> None:
         """One whose session still runs is looked at again when that is over: its next entry begins the waiting anew."""
-        before_us = self._line.clock.now_us() - round(self._line.limits.stage_wait_s * 1e6)
-        for episode_id in [episode_id for episode_id, since_us in self._waits.items() if since_us <= before_us]:
+        before_s = self._line.clock.monotonic_s() - self._line.limits.stage_wait_s
+        for episode_id in [episode_id for episode_id, since_s in self._waits.items() if since_s <= before_s]:
             del self._waits[episode_id]
             self._take(episode_id, Turn(Miss(), "deadline"))

@@ -1,5 +1,6 @@
 """The reviewer: opens a review for each question to a person, keeps its deadline, and carries out what is answered."""
 
+import math
 from collections import deque
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from drlactors.domain.ids import EpisodeId, OrderId, ReviewId, SessionId, review
 from drlactors.domain.order import ActionOrdered
 from drlactors.domain.review import DECIDER, INITIAL, Close, Command, Lapse, Open, State
 from drlactors.domain.session import ActionSelected, ActionWithheld, Ended, SessionLost
+from drlactors.ports.clock import by_monotonic_s
 from drlactors.ports.log import Append, Category, Entry, Event, Stream
 
 #: The name under which the log remembers up to which position every question has its review.
@@ -50,13 +52,26 @@ class Asked(NamedTuple):
 class Case:
     """A review that is not closed."""
 
-    __slots__ = ("asked", "corrected", "given", "known", "ordered", "over", "review", "state", "version", "waits")
+    __slots__ = (
+        "asked",
+        "corrected",
+        "due_s",
+        "given",
+        "known",
+        "ordered",
+        "over",
+        "review",
+        "state",
+        "version",
+        "waits",
+    )
 
     def __init__(self, review: ReviewId, asked: Asked | None) -> None:
         self.review = review
         self.asked = asked  # None: it was opened before this run
         self.state: State = INITIAL
         self.version = 0
+        self.due_s = math.inf  # its deadline; a clock that is set anew does not move it while we run
         self.known: session.Started | None = None  # its session's
         self.over = False  # its session
         self.ordered: set[OrderId] = set()  # what its session was told
@@ -136,8 +151,9 @@ class ReviewerActor(DispatchedActor):
     def _fold(self, case: Case, entry: Entry) -> None:
         if entry.first_version == case.version + 1:
             case.state, case.version = DECIDER.fold(entry.of_review, case.state), entry.version
-            if case.state.opened is not None:
+            if case.state.opened is not None and case.due_s == math.inf:
                 case.asked = None
+                case.due_s = by_monotonic_s(self._line.clock, case.state.opened.deadline_us)
 
     def _concerned(self, stream: Stream) -> list[Case]:
         return list(self._about.get(stream, ()))
@@ -180,7 +196,7 @@ class ReviewerActor(DispatchedActor):
 
     def _advance(self, case: Case) -> None:
         """Begin with the first thing that is missing; the rest follows when that is in the log."""
-        state, now_us = case.state, self._line.clock.now_us()
+        state = case.state
         if case.waits:
             return
         if state.closed:
@@ -190,7 +206,7 @@ class ReviewerActor(DispatchedActor):
         elif state.opened is None:
             self._decide(case, self._question(case, case.known))
         elif state.decided is None and state.lapsed is None:
-            if now_us >= state.opened.deadline_us:
+            if self._line.clock.monotonic_s() >= case.due_s:
                 self._decide(case, Lapse())
         elif review.correction(state) is not None and not case.corrected:
             self._load(case, _episode(case))

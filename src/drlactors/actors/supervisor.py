@@ -16,6 +16,7 @@ from drlactors.codec.inbound import Malformed, decode
 from drlactors.domain.ids import SessionId, forget_names, reserved
 from drlactors.domain.session import Lapse, Start
 from drlactors.ports.bus import Delivery
+from drlactors.ports.clock import by_monotonic_s
 from drlactors.ports.log import LogUnreachable, Stream
 
 #: How often idle and silent sessions are looked for: they have been so for seconds.
@@ -134,9 +135,8 @@ class SupervisorActor(DispatchedActor):
     def _recall(self, sessions: dict[Stream, int]) -> None:
         """Sessions of an earlier run have been silent since their last entry."""
         clock = self._line.clock
-        now_s, now_us = clock.monotonic_s(), clock.now_us()
         for stream, at_us in sorted(sessions.items(), key=operator.itemgetter(1)):
-            self._heard_s[SessionId(stream.id)] = now_s - max(0, now_us - at_us) / 1e6
+            self._heard_s[SessionId(stream.id)] = min(clock.monotonic_s(), by_monotonic_s(clock, at_us))
 
     def _look_after(self) -> None:
         limits, now_s = self._line.limits, self._line.clock.monotonic_s()

@@ -118,7 +118,8 @@ def _reason(action: Action, guards: Guards, tally: Tally, sha256: str, sandbox: 
     if action in guards.consent:
         return Reason.CONSENT
     most = guards.per_hour(action)
-    if most and sum(one.action is action and one.at_us > now_us - HOUR_US for one in tally.admitted) >= most:
+    # What lies more than an hour ahead was counted before the clock was set back: it would count for as long.
+    if most and sum(one.action is action and abs(now_us - one.at_us) < HOUR_US for one in tally.admitted) >= most:
         return Reason.PER_HOUR
     return Reason.IN_A_ROW if guards.in_a_row and tally.row >= guards.in_a_row else None
 

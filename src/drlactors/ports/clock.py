@@ -22,3 +22,8 @@ class SystemClock:
 
     def monotonic_s(self) -> float:
         return time.monotonic()
+
+
+def by_monotonic_s(clock: Clock, at_us: int) -> float:
+    """When a recorded moment is by the seconds that never jump, as far as the clock on the wall is right at present."""
+    return clock.monotonic_s() + (at_us - clock.now_us()) / 1e6

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from drlactors.actors.messages import Tick
 from drlactors.domain.episode import (
     EpisodeCompleted,
     Event,
@@ -158,3 +159,17 @@ def test_the_deadline_of_a_stage_survives_a_restart() -> None:
         assert verdicts(again, first.episode) == []
         clock.seconds += 2
         until(lambda: verdicts(again, first.episode) == [Verdict.PARTIAL], "it is given up")
+
+
+@pytest.mark.parametrize("set_ahead_s", [7200.0, -900.0])
+def test_a_clock_that_is_set_anew_changes_no_waiting_for_a_stage(set_ahead_s: float) -> None:
+    with running() as plane:
+        first = plane.open()
+        over(plane, first, Outcome.BENIGN)
+        plane.clock.set_ahead_s = set_ahead_s
+        plane.clock.seconds += LIMITS.stage_wait_s - 1
+        plane.line.coordinator.tell(Tick())
+        over(plane, plane.open(), Outcome.BENIGN)  # whatever the time brought about comes before this
+        assert verdicts(plane, first.episode) == []
+        plane.clock.seconds += 2
+        until(lambda: verdicts(plane, first.episode) == [Verdict.PARTIAL], "it is given up")

@@ -77,9 +77,10 @@ class ManualClock:
 
     def __init__(self) -> None:
         self.seconds = 1000.0
+        self.set_ahead_s = 0.0  # the clock on the wall, by somebody
 
     def now_us(self) -> int:
-        return int(self.seconds * 1e6)
+        return int((self.seconds + self.set_ahead_s) * 1e6)
 
     def monotonic_s(self) -> float:
         return self.seconds

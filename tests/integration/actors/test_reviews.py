@@ -1,14 +1,17 @@
 """Reviews on a running line: opened, answered, lapsed, and found again after a restart."""
 
+from threading import Thread
 from uuid import UUID
 
 import pytest
 
 from drlactors.actors.dispatcher import NAME as DISPATCHED
+from drlactors.actors.messages import Tick
 from drlactors.cli.reviews import answer
 from drlactors.codec import sandbox as wire
 from drlactors.domain import episode, review
 from drlactors.domain.action import Action
+from drlactors.domain.errors import AlreadyDecided
 from drlactors.domain.ids import ReviewId, review_of
 from drlactors.domain.order import ActionOrdered, OrderAnswered, OrderFailed
 from drlactors.domain.review import Decide, ReviewClosed, ReviewDecided, ReviewLapsed, ReviewOpened, Ruling
@@ -125,6 +128,47 @@ def test_a_deadline_survives_a_restart() -> None:
     with running(LIMITS._replace(review_deadline_s=10_000), log=before.log, clock=before.clock) as plane:
         until(lambda: kinds(plane, question)[:2] == [ReviewOpened, ReviewLapsed], "the deadline it was opened with")
         until(lambda: orders(plane, session), "the default is ordered")
+
+
+@pytest.mark.parametrize("set_ahead_s", [7200.0, -900.0])
+def test_a_clock_that_is_set_anew_moves_no_deadline(set_ahead_s: float) -> None:
+    with running() as plane:
+        session, question = ask(plane)
+        ask(plane)  # the first one is known by now
+        plane.clock.set_ahead_s = set_ahead_s
+        plane.clock.seconds += 59
+        plane.line.reviewer.tell(Tick())
+        ask(plane)  # whatever the time brought about comes before this
+        assert kinds(plane, question) == [ReviewOpened]
+        plane.clock.seconds += 2
+        until(lambda: kinds(plane, question) == [ReviewOpened, ReviewLapsed], "the time is up")
+        session.end(EndReason.FINISHED)
+
+
+def test_two_persons_who_answer_at_once_give_one_answer() -> None:
+    with running() as plane:
+        _, question = ask(plane)
+        refused: list[str] = []
+
+        def say(who: str, ruling: Ruling) -> None:
+            try:
+                decide(plane, question, ruling, who)
+            except AlreadyDecided:
+                refused.append(who)
+
+        said = [
+            ("ann", Ruling.TERMINATE),
+            ("bob", Ruling.RELEASE),
+            ("eve", Ruling.QUARANTINE),
+            ("dan", Ruling.CONTINUE),
+        ]
+        persons = [Thread(target=say, args=one) for one in said]
+        for person in persons:
+            person.start()
+        for person in persons:
+            person.join()
+        (decided,) = [event for event in happened(plane, question) if isinstance(event, ReviewDecided)]
+        assert sorted([decided.who, *refused]) == ["ann", "bob", "dan", "eve"]
 
 
 def test_an_answer_given_while_the_system_was_down_is_carried_out_when_it_is_up() -> None:

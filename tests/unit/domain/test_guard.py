@@ -76,6 +76,7 @@ def test_a_limit_for_the_hour_leaves_the_next_best() -> None:
     assert [one.reason for one in found(guards, *full)] == [Reason.PER_HOUR, Reason.PER_HOUR]
     assert instead(guards, *full) is Action.ISOLATE
     assert found(guards, *full, now_us=NOW_US + HOUR_US) == []
+    assert found(guards, *full, now_us=NOW_US - 2 * HOUR_US) == [], "the clock was set back"
 
 
 def test_a_row_ends_when_a_session_ends_untouched() -> None:
