@@ -49,6 +49,10 @@ def up(*, where: Whereabouts = HERE) -> None:
         raise system.fault
 
 
+#: A signal that the kernel gives to another thread wakes nobody: what is to be done about it is done at the next look.
+LOOK_S = 0.5
+
+
 class Told(Event):
     """An event that a signal may set: threading's own waits for a lock, which the waiting thread can hold just then."""
 
@@ -65,10 +69,16 @@ class Told(Event):
         return self._told
 
     def wait(self, timeout: float | None = None) -> bool:
+        while not self._waited(LOOK_S if timeout is None else timeout):
+            if timeout is not None:
+                return self._told
+        return True
+
+    def _waited(self, timeout_s: float) -> bool:
         try:
-            self._tokens.get(timeout=timeout)
+            self._tokens.get(timeout=timeout_s)
         except Empty:
-            return self._told
+            return False
         self._tokens.put(None)  # for whoever waits next
         return True
 
