@@ -20,7 +20,7 @@ from drlactors.sandboxes.sdk import Artifact, Done, Instruction, Outcome, Sandbo
 from drlactors.testing.given import window
 from tests.acceptance.sandbox_program import SINISTER
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 ARTIFACT = Artifact("cd" * 32, "elf")
 #: What the rules are unsure about: they ask.
 KNOCKS = Telemetry(syscall_count=50, network_connections=1000)

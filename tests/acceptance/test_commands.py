@@ -241,7 +241,7 @@ def test_a_finished_report_is_played_live_and_goes_on_after_a_kill(up: SystemPro
         def recorded() -> list[int]:
             return [one.window.seq for one in log_of(log, session) if isinstance(one, TelemetryRecorded)]
 
-        program = [sys.executable, "-m", "drlactors", "import", "--live", "--speed", "10", str(report), *of(up)]
+        program = [sys.executable, "-m", "drlactors", "import", "--live", "--speed", "5", str(report), *of(up)]
         with subprocess.Popen(program, stdout=subprocess.DEVNULL) as playing:
             wait_for(lambda: len(recorded()) >= 3, 30, "it is played")
             playing.kill()

@@ -27,7 +27,7 @@ from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from tests.acceptance.episode import Play, faults, went
 from tests.acceptance.harness import SystemProcess, wait_for
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 #: In the order in which an episode comes to them; where two events may share an append, one of them.
 POINTS = (
     "before-Started", "after-Started", "before-StageEntered", "after-StageEntered", "after-TelemetryRecorded",
@@ -54,7 +54,7 @@ def site(folder: Path, nats_url: str, dsn: str, **more: object) -> Iterator[tupl
 
 @contextmanager
 def playing(address: str) -> Iterator[Play]:
-    link = GrpcSandboxLink(address)
+    link = GrpcSandboxLink(address, connect_timeout_s=PATIENCE_S)  # the system may be on its way
     with Sandbox(link, "mortal", resend_s=0.5) as host:
         yield Play(host)
     link.close()

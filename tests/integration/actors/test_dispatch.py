@@ -46,7 +46,7 @@ def test_no_action_is_given_up_while_no_answer_could_come(plane: Plane) -> None:
     until(lambda: plane.clock.seconds > back_s, "time passes", clock=plane.clock, step_s=1)
     plane.bus.consume(plane.line.ledger.through(), plane.deliver, 4096)
     assert len(heard) <= sent + 1
-    until(lambda: 4 in heard, "it is sent as often as any other", clock=plane.clock, step_s=0.05)
+    until(lambda: 4 in heard, "it is sent as often as any other", clock=plane.clock, step_s=0.02)
     assert not any(isinstance(event, ActionFailed) for event in plane.events(deaf.id))
 
 

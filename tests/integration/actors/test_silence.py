@@ -43,6 +43,7 @@ def test_no_session_is_lost_for_a_silence_in_which_nobody_listened(deaf: str) ->
             plane.bus.consume(plane.line.ledger.through(), plane.deliver, 4096)
         plane.clock.seconds = back_s
         plane.bus.link().send(Kind.TELEMETRY, spoken.id, wire.windows(spoken.id, "sandbox-1", [window(3)]))
+        until(lambda: recorded(plane.events(spoken.id)) == [0, 1, 2, 3], "one of them is heard")
         lost = lambda: isinstance(plane.events(silent.id)[-1], SessionLost)  # noqa: E731
         until(lost, "who stays silent is lost", clock=plane.clock, step_s=1)
         assert plane.clock.seconds >= back_s + LIMITS.lost_after_s / 3  # half, but for the last look before
