@@ -21,7 +21,8 @@ def system(
     tmp_path_factory: pytest.TempPathFactory, real: tuple[EmbeddedNats, EmbeddedPostgres]
 ) -> Iterator[SystemProcess]:
     folder = tmp_path_factory.mktemp("system")
-    with SystemProcess(folder, real[0].url, real[1].dsn, sandboxes__known=[SANDBOX, "crowd"]) as process:
+    settings = {"sandboxes__known": [SANDBOX, "crowd"], "sessions__idle_passivate_s": 15}  # of which one waits for none
+    with SystemProcess(folder, real[0].url, real[1].dsn, **settings) as process:
         yield process.start()
         assert process.stop() == 0
         assert "actor.failed" not in process.log_path.read_text(), process.log_path.read_text()[-4000:]
