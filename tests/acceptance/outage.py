@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import psycopg
 
+from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.config.load import load
 from drlactors.ports.log import Category
 from drlactors.sandboxes.sdk import Sandbox
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from drlactors.wiring import sandbox_link
 from drlactors.wiring.access import Addresses, open_log, running
 from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
 from tests.contract.patterns.kit import ARRIVALS
@@ -56,7 +56,7 @@ def outage(
         SystemProcess(folder / "system", nats.url, log.dsn, patterns__url=database.dsn, **settings) as system,
     ):
         system.start()
-        link = sandbox_link(nats.url, "", None)
+        link = NatsSandboxLink(nats.url)
         host = Sandbox(link, "crowd", resend_s=1.0)
         before_s = [wave() for _ in range(waves)]
         wait_for(lambda: has_schema(database.dsn) and stored() == len(crowds) * SESSIONS, 60, "patterns are made")

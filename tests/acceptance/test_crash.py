@@ -19,6 +19,7 @@ import pytest
 from psycopg import sql
 
 from drlactors.actors import reach
+from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.config.load import load
 from drlactors.config.share import share
 from drlactors.domain.episode import EpisodeCompleted, Verdict
@@ -28,7 +29,7 @@ from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.processes import processes_in
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from drlactors.wiring import System, running, sandbox_link, succession
+from drlactors.wiring import System, running, succession
 from drlactors.wiring import system as wiring_system
 from tests.acceptance.harness import Crowd, SystemProcess, audit, servers, wait_for
 
@@ -47,7 +48,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedNat
 
 @pytest.fixture
 def host(real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[Sandbox]:
-    link = sandbox_link(real[0].url, "", None)
+    link = NatsSandboxLink(real[0].url)
     host = Sandbox(link, "crowd", resend_s=1.0)
     yield host
     host.close()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,12 +39,12 @@ def system(tmp_path: Path, own_nats: EmbeddedNats, database: str) -> Iterator[Sy
 class GatewayProcess:
     """``drlactors gateway`` on the servers of a system, at one address however often it is killed."""
 
-    def __init__(self, system: SystemProcess) -> None:
+    def __init__(self, system: SystemProcess, **options: str) -> None:
         self._port = HeldPort()
         self.address = self._port.address
         self._config = system.folder / "gateway.json"
         told = json.loads(system.config.read_text())
-        self._config.write_text(json.dumps(told | {"gateway": {"address": self.address}}))
+        self._config.write_text(json.dumps(told | {"gateway": {"address": self.address, **options}}))
         self._log = system.folder / "gateway.log"
 
     def start(self) -> None:
@@ -153,3 +154,30 @@ def test_a_sandbox_that_lies_about_its_windows_harms_only_itself(
     assert crowd.finish() == 0
     wait_for(lambda: audit(database, crowd) == [], 30, "the others are whole")
     assert system.alive()
+
+
+def test_what_commands_play_over_the_gateway_is_decided_and_without_the_token_nothing_is(
+    system: SystemProcess, tmp_path: Path
+) -> None:
+    tokens, token, other = tmp_path / "tokens", tmp_path / "token", tmp_path / "other"
+    tokens.write_text(f"player {sha256(b'one of many').hexdigest()}\n")
+    token.write_text("one of many\n")
+    other.write_text("another\n")
+    gateway = GatewayProcess(system, tokens=str(tokens))
+    gateway.start()
+    play = [sys.executable, "-m", "drlactors", "sandbox", "play", "scanner", "--sessions", "3", "--speed", "40"]
+    played = [
+        subprocess.run(
+            [*play, "--gateway", gateway.address, "--token-file", str(file)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        for file in (token, other)
+    ]
+    assert gateway.stop() == 0
+    assert played[0].returncode == 0, played[0].stdout + played[0].stderr
+    assert "malicious" in played[0].stdout
+    assert played[1].returncode == 1, played[1].stdout
+    assert "token" in played[1].stderr

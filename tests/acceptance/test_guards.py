@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.config.share import share
 from drlactors.domain.action import Action
 from drlactors.domain.guard import Reason
@@ -15,14 +16,13 @@ from drlactors.sandboxes.sdk import Done, Instruction, Sandbox, Session
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.given import window
 from drlactors.testing.servers import EmbeddedNats
-from drlactors.wiring import sandbox_link
 from tests.acceptance.harness import SystemProcess, wait_for
 from tests.unit.inference.models import preferring
 
 
 @pytest.fixture
 def sandbox(own_nats: EmbeddedNats) -> Iterator[Sandbox]:
-    link = sandbox_link(own_nats.url, "", None)
+    link = NatsSandboxLink(own_nats.url)
     sandbox = Sandbox(link, "crowd", resend_s=1.0)
     yield sandbox
     sandbox.close()

@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from drlactors.actors.registrar import Registrar
+from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.config.share import share
 from drlactors.domain.instance import PolicyActivated, PolicyRefused
 from drlactors.domain.model import Authority, Shadowed, Standing
@@ -23,7 +24,7 @@ from drlactors.ports.log import Category, Event
 from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats
-from drlactors.wiring import SystemClock, sandbox_link
+from drlactors.wiring import SystemClock
 from tests.acceptance.harness import Crowd, SystemProcess, audit, resident_mb, wait_for
 from tests.acceptance.test_replay import model_id
 from tests.unit.inference.models import KEY, signed, sound, trusted
@@ -37,7 +38,7 @@ OLD = model_id(packaged_model())
 
 @pytest.fixture
 def host(own_nats: EmbeddedNats) -> Iterator[Sandbox]:
-    link = sandbox_link(own_nats.url, "", None)
+    link = NatsSandboxLink(own_nats.url)
     host = Sandbox(link, "crowd", resend_s=1.0)
     yield host
     host.close()

@@ -14,6 +14,7 @@ import msgspec
 import psycopg
 import pytest
 
+from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.config.share import share
 from drlactors.domain.action import Action
 from drlactors.domain.instance import ConfigurationReloaded, PolicyActivated, PolicyRefused
@@ -23,7 +24,6 @@ from drlactors.ports.log import Category, Entry, Event, Stream
 from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats
-from drlactors.wiring import sandbox_link
 from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
 from tests.unit.inference.models import signed, trusted
 
@@ -32,7 +32,7 @@ SESSIONS, WINDOWS = 12, 40
 
 @pytest.fixture
 def host(own_nats: EmbeddedNats) -> Iterator[Sandbox]:
-    link = sandbox_link(own_nats.url, "", None)
+    link = NatsSandboxLink(own_nats.url)
     host = Sandbox(link, "crowd", resend_s=1.0)
     yield host
     host.close()

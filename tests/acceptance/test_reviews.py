@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.config.share import share
 from drlactors.domain import truth
 from drlactors.domain.action import Action
@@ -20,7 +21,6 @@ from drlactors.sandboxes.sdk import Done, Instruction, Sandbox, Session
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.given import window
 from drlactors.testing.servers import EmbeddedNats
-from drlactors.wiring import sandbox_link
 from tests.acceptance.harness import SystemProcess, wait_for
 from tests.unit.inference.models import preferring
 
@@ -51,7 +51,7 @@ class Asking:
 
 @pytest.fixture
 def host(own_nats: EmbeddedNats) -> Iterator[Sandbox]:
-    link = sandbox_link(own_nats.url, "", None)
+    link = NatsSandboxLink(own_nats.url)
     host = Sandbox(link, "crowd", resend_s=1.0)
     yield host
     host.close()

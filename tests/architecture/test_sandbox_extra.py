@@ -63,6 +63,13 @@ def test_the_command_beside_cape_needs_no_more_and_says_what_goes_wrong(tmp_path
     assert (done.returncode, done.stderr) == (1, "drlactors: none: No such file or directory\n")
 
 
+def test_where_no_system_can_be_it_asks_where_one_is(tmp_path: Path):
+    (tmp_path / "storage").mkdir()
+    said = ["sandbox", "cape", "--root", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", COMMAND, *said], capture_output=True, text=True, check=False)
+    assert (done.returncode, "where is drlactors? --gateway HOST:PORT" in done.stderr) == (1, True), done.stderr
+
+
 def test_installing_the_sdk_pulls_neither_torch_nor_onnx_runtime():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["sandbox"]]

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.codec import sandbox
 from drlactors.domain.ids import SessionId
 from drlactors.domain.session import Artifact, EndReason
 from drlactors.ports.bus import Kind
 from drlactors.sandboxes.recording import recordings
 from drlactors.wire.v1 import action_pb2
-from drlactors.wiring import sandbox_link
 
 #: A window without an answer after so long counts as lost.
 PATIENCE_S = 30.0
@@ -33,7 +33,7 @@ class Load:
     """
 
     def __init__(self, url: str, sessions: int, batch: int, sample: int) -> None:
-        self.link = sandbox_link(url, "", None)
+        self.link = NatsSandboxLink(url)
         self.sessions = [SessionId(uuid4()) for _ in range(sessions)]
         self.batch = batch
         self.sample = sample

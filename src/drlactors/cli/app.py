@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from typing import Any
 
 from cyclopts import App, Parameter, default_name_transform
 
@@ -111,7 +112,7 @@ EPILOGUE = "Exit status: 0 done, 1 failed, 2 wrong usage or configuration. --deb
 
 def app() -> App:
     """A fresh tree."""
-    plain = Parameter(name_transform=_option, negative=())
+    plain = Parameter(name_transform=_option, negative=(), show_default=_default)
     root = App(
         "drlactors",
         help=HELP,
@@ -141,6 +142,11 @@ def _explain(command: App) -> None:
 def _option(name: str) -> str:
     """``as_json`` cannot be called json in Python: that is the module's name."""
     return "json" if name == "as_json" else default_name_transform(name)
+
+
+def _default(value: Any) -> str | None:
+    """What the help shows: that an option is empty or off, where nothing is said, is what one expects."""
+    return None if value is False or value in (None, "", ()) else str(value)
 
 
 def _version() -> str:

@@ -1,10 +1,8 @@
 """`drlactors sandbox cape`: stands beside CAPEv2, and lets a running system decide about its tasks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from drlactors.ports.bus import SandboxLink
+from drlactors.cli.link import LOCAL, Link, secret
 
 
 def cape(
@@ -13,12 +11,6 @@ def cape(
     spool: Path | None = None,
     api: str = "http://127.0.0.1:8000/apiv2",
     api_token_file: Path | None = None,
-    gateway: str = "",
-    nats: str = "",
-    token_file: Path | None = None,
-    tls_ca: Path | None = None,
-    tls_cert: Path | None = None,
-    tls_key: Path | None = None,
     sandbox: str = "cape",
     window_ms: int = 1000,
     finish_s: float = 60.0,
@@ -26,6 +18,7 @@ def cape(
     rerun_route: str = "",
     rerun_timeout_s: int = 0,
     print_module: bool = False,
+    link: Link = LOCAL,
 ) -> int:
     """Follow CAPE's tasks while they run, and carry out what CAPE can do.
 
@@ -48,18 +41,6 @@ def cape(
         CAPE's REST API. It needs taskstatus and user_stop switched on, and filecreate for a second stage.
     api_token_file
         A file with the API's token, where it needs one.
-    gateway
-        HOST:PORT of the gateway.
-    nats
-        Or the address of NATS.
-    token_file
-        A file with the token of gateway or NATS, where it needs one.
-    tls_ca
-        The authority that signed its certificate; with it the connection is TLS.
-    tls_cert
-        The certificate that says who this is.
-    tls_key
-        Its key.
     sandbox
         The name that this sandbox goes by.
     window_ms
@@ -90,13 +71,13 @@ def cape(
     notes.mkdir(mode=0o700, parents=True, exist_ok=True)
     rerun = Rerun(rerun_machine, rerun_route, rerun_timeout_s)
     terms = Terms(window_ms=window_ms, finish_s=finish_s, rerun=rerun if any(rerun) else None)
-    link = _link(gateway, nats, _secret(token_file), tls_ca, tls_cert, tls_key)
+    opened = link.open()
     try:
-        with until_signal() as stopped, Sandbox(link, sandbox, journal=notes / "actions") as host:
+        with until_signal() as stopped, Sandbox(opened, sandbox, journal=notes / "actions") as host:
             _tell(f"follows the tasks of {root}, whose notes are in {notes}")
-            Follower(host, notes, CapeApi(api, _secret(api_token_file)), terms, _tell).follow(stopped)
+            Follower(host, notes, CapeApi(api, secret(api_token_file)), terms, _tell).follow(stopped)
     finally:
-        link.close()
+        opened.close()
     return 0
 
 
@@ -104,25 +85,6 @@ def _module() -> Path:
     from drlactors.sandboxes import cape as package
 
     return Path(package.__file__).parent / "auxiliary" / "drlactors.py"
-
-
-def _link(gateway: str, nats: str, token: str, ca: Path | None, cert: Path | None, key: Path | None) -> "SandboxLink":
-    if bool(gateway) is bool(nats):
-        raise SystemExit("where is drlactors? --gateway HOST:PORT, or --nats URL")
-    if gateway:
-        from drlactors.sandboxes.grpc_link import GrpcSandboxLink
-
-        return GrpcSandboxLink(gateway, token=token, tls_ca=ca, tls_cert=cert, tls_key=key)
-    from drlactors.bus.credentials import Credentials
-    from drlactors.bus.nats_link import NatsSandboxLink
-
-    return NatsSandboxLink(
-        nats, credentials=Credentials(token=token, tls_ca_file=ca, tls_cert_file=cert, tls_key_file=key)
-    )
-
-
-def _secret(file: Path | None) -> str:
-    return file.read_text(encoding="utf-8").strip() if file else ""
 
 
 def _tell(line: str) -> None:

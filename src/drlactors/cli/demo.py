@@ -55,7 +55,7 @@ def demo(
         console.print("Starting NATS, PostgreSQL and the system ...")
         config = _configured(folder, Path(scratch), learn_from)
         with System(load(files=(config,))) as system:
-            link = sandbox_link("", "", folder)
+            link = sandbox_link(folder)
             board = Board()
             host = Sandbox(link, "demo", watch=board.answered)
             scene = Scene(console=console, system=system, config=config, host=host, board=board)

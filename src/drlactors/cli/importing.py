@@ -84,7 +84,7 @@ def import_(
         importer = Importer(log, settings, SystemClock())
         if not live:
             return work.all(files, _Store(importer))
-        with closing(sandbox_link("", "", where.data_dir)) as link:
+        with closing(sandbox_link(where.data_dir)) as link:
             return work.all(files, _Play(importer, link, speed))
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from drlactors.cli.bounds import USUAL, Bounds
+from drlactors.cli.link import LOCAL, Link
+
 if TYPE_CHECKING:
-    from drlactors.sandboxes.analysis import Terms
     from drlactors.sandboxes.sdk import Answer, Sandbox
 
 
@@ -18,19 +20,12 @@ def run(
     *command: str,
     artifact: Path | None = None,
     folder: Path | None = None,
-    read: tuple[Path, ...] = (),
-    reach: tuple[str, ...] = (),
-    env: tuple[str, ...] = (),
     output: Path | None = None,
     uncontained: bool = False,
     continues: UUID | None = None,
-    window_ms: int = 250,
-    horizon_s: float = 60.0,
-    review_s: float = 3600.0,
     sandbox: str = "linux",
-    nats: str = "",
-    token: str = "",
-    data_dir: Path | None = None,
+    bounds: Bounds = USUAL,
+    link: Link = LOCAL,
 ) -> int:
     """Run a program behind walls, stream what it does to a running system, and carry out what that decides.
 
@@ -59,32 +54,14 @@ def run(
         The file that is judged and may be put in quarantine; without it, the program, if that is named by a path.
     folder
         To work in, and the only one that it can change; without it, a new home full of decoys, thrown away afterwards.
-    read
-        More that it may read.
-    reach
-        A TCP service that it may reach, by IPv4 address and port; all else does not exist for it.
-    env
-        NAME=VALUE for its environment, which has next to nothing else.
     output
         A file for what it prints; without it, that is thrown away.
     uncontained
         Without walls, with all your rights, in the current folder, on your terminal: for programs that you trust.
     continues
         The episode of which this is stage 2: the run that was stage 1 said its id. Without it, an episode begins.
-    window_ms
-        The length of a window.
-    horizon_s
-        The program is terminated after so long, not counting pauses.
-    review_s
-        And after so long a pause.
     sandbox
         The name that this sandbox goes by.
-    nats
-        The server's address; empty for the system that runs on this data directory.
-    token
-        Its token, where it needs one.
-    data_dir
-        As for up. The quarantine is in it.
     """
     from datetime import UTC, datetime
 
@@ -105,8 +82,8 @@ def run(
             why = ", ".join(instruction.because)
             console.print(f"window {instruction.seq}: [bold]{instruction.action.name.lower()}[/] ({why})")
 
-    terms = _terms(folder, read, reach, env, uncontained, window_ms, horizon_s, review_s, data_dir)
-    with _printing_to(output) as printed, _connected(nats, token, data_dir, sandbox, tell) as connected:
+    terms = bounds.terms(link.data_dir, folder, contained=not uncontained)
+    with _printing_to(output) as printed, _connected(link, sandbox, tell) as connected:
         found = Analysis(
             connected,
             Specimen.of(command, artifact),
@@ -126,16 +103,9 @@ def watch(
     *,
     at_once: int = 4,
     stages: int = 1,
-    read: tuple[Path, ...] = (),
-    reach: tuple[str, ...] = (),
-    env: tuple[str, ...] = (),
-    window_ms: int = 250,
-    horizon_s: float = 60.0,
-    review_s: float = 3600.0,
     sandbox: str = "linux",
-    nats: str = "",
-    token: str = "",
-    data_dir: Path | None = None,
+    bounds: Bounds = USUAL,
+    link: Link = LOCAL,
 ) -> int:
     """Run many programs behind walls, some at a time, each in a session and a home of its own, and show how they fare.
 
@@ -154,26 +124,8 @@ def watch(
         How many at the same time.
     stages
         1, or 2: what stage 1 judged clean goes on to stage 2.
-    read
-        More that they may read.
-    reach
-        A TCP service that they may reach, by IPv4 address and port.
-    env
-        NAME=VALUE for their environment.
-    window_ms
-        The length of a window.
-    horizon_s
-        A program is terminated after so long, not counting pauses.
-    review_s
-        And after so long a pause.
     sandbox
         The name that this sandbox goes by.
-    nats
-        The server's address; empty for the system that runs on this data directory.
-    token
-        Its token, where it needs one.
-    data_dir
-        As for up. The quarantine is in it.
     """
     from datetime import UTC, datetime
 
@@ -182,11 +134,11 @@ def watch(
 
     from drlactors.cli.watched import Watched
 
-    terms = _terms(None, read, reach, env, False, window_ms, horizon_s, review_s, data_dir)
+    terms = bounds.terms(link.data_dir)
     commands = list(_commands(place))
     if not commands:
         raise SystemExit(f"nothing in {place} can be run")
-    with _connected(nats, token, data_dir, sandbox, None) as connected:
+    with _connected(link, sandbox, None) as connected:
         watched = Watched(connected, commands, terms, stages, lambda: datetime.now(UTC))
         with Live(get_renderable=watched.table, console=Console(), refresh_per_second=4):
             watched.run(at_once)
@@ -204,43 +156,6 @@ def _commands(place: Path) -> Iterator[list[str]]:
             yield words
 
 
-def _terms(
-    folder: Path | None,
-    read: tuple[Path, ...],
-    reach: tuple[str, ...],
-    env: tuple[str, ...],
-    uncontained: bool,
-    window_ms: int,
-    horizon_s: float,
-    review_s: float,
-    data_dir: Path | None,
-) -> "Terms":
-    from drlactors.sandboxes.analysis import Terms
-    from drlactors.sandboxes.containment.relay import Address
-    from drlactors.sandboxes.launch import Confines
-    from drlactors.sandboxes.quarantine import Quarantine
-    from drlactors.wiring import quarantine_folder
-
-    if odd := [pair for pair in env if "=" not in pair]:
-        raise SystemExit(f"--env takes NAME=VALUE, not {odd[0]}")
-    if Path("/") in (folder and folder.resolve(), *(path.resolve() for path in read)) and not uncontained:
-        raise SystemExit("with / shown to it, the program would not be contained: --uncontained says so")
-    try:
-        addresses = tuple(Address.parse(text) for text in reach)
-    except ValueError as wrong:
-        raise SystemExit(f"--reach: {wrong}") from wrong
-    confines = Confines(read=tuple(path.resolve() for path in read), reach=addresses)
-    return Terms(
-        window_ms=window_ms,
-        horizon_s=horizon_s,
-        review_s=review_s,
-        confines=None if uncontained else confines,
-        folder=folder or (Path.cwd() if uncontained else None),
-        env=dict(pair.split("=", 1) for pair in env),
-        quarantine=Quarantine(quarantine_folder(data_dir)),
-    )
-
-
 @contextmanager
 def _printing_to(output: Path | None) -> Iterator[int | None]:
     if output is None:
@@ -251,16 +166,15 @@ def _printing_to(output: Path | None) -> Iterator[int | None]:
 
 
 @contextmanager
-def _connected(nats: str, token: str, data_dir: Path | None, name: str, watch: Any) -> Iterator["Sandbox"]:
+def _connected(link: Link, name: str, watch: Any) -> Iterator["Sandbox"]:
     """A sandbox program on the link; what one that was killed left behind is cleared away first."""
     from drlactors.sandboxes.containment.cgroup import sweep
     from drlactors.sandboxes.sdk import Sandbox
-    from drlactors.wiring import sandbox_link
 
     sweep()
-    link = sandbox_link(nats, token, data_dir)
+    opened = link.open()
     try:
-        with Sandbox(link, name, watch=watch) as sandbox:
+        with Sandbox(opened, name, watch=watch) as sandbox:
             yield sandbox
     finally:
-        link.close()
+        opened.close()

@@ -1,22 +1,21 @@
 """`drlactors sandbox play`: recorded sandboxes that stream to a running system."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
+
+from drlactors.cli.link import LOCAL, Link
 
 
 def play(
     *recording: str,
-    nats: str = "",
-    token: str = "",
     sessions: int = 0,
     at_once: int = 50,
     speed: float = 1.0,
     batch: int = 1,
     sandbox: str = "player",
-    data_dir: Path | None = None,
+    link: Link = LOCAL,
 ) -> int:
-    """Play recorded sessions at a running system, as live sandboxes over NATS.
+    """Play recorded sessions at a running system, as live sandboxes over NATS or gRPC.
 
     Examples
     --------
@@ -27,10 +26,6 @@ def play(
     ----------
     recording
         Only recordings whose name contains one of these.
-    nats
-        The server's address; empty for the system that runs on this data directory.
-    token
-        Its token, where it needs one.
     sessions
         Play so many of stage 1, from the beginning again if there are fewer; 0 for each once.
     at_once
@@ -41,18 +36,16 @@ def play(
         Windows in one message.
     sandbox
         The name that this sandbox goes by.
-    data_dir
-        As for up.
     """
     from rich.console import Console
 
     from drlactors.sandboxes.player import Player
     from drlactors.sandboxes.sdk import Sandbox
-    from drlactors.wiring import SystemClock, sandbox_link
+    from drlactors.wiring import SystemClock
 
     clock = SystemClock()
-    link = sandbox_link(nats, token, data_dir)
-    host = Sandbox(link, sandbox)
+    opened = link.open()
+    host = Sandbox(opened, sandbox)
     player = Player(host, clock, speed=speed, batch=batch)
     try:
         played = player.play(chosen(recording, sessions), at_once=at_once)
@@ -62,7 +55,7 @@ def play(
         raise
     finally:
         host.close()
-        link.close()
+        opened.close()
     console = Console()
     console.print(summary(played))
     if unanswered:

@@ -40,10 +40,10 @@ class Addresses(NamedTuple):
         return re.sub(r"(^|//|,)[^@/,]*@", r"\1", self.nats_url)
 
 
-def credentials(settings: Settings, token: str = "") -> Credentials:
+def credentials(settings: Settings) -> Credentials:
     nats = settings.nats
     return Credentials(
-        token=token or nats.token.get_secret_value(),
+        token=nats.token.get_secret_value(),
         tls_ca_file=Path(nats.tls_ca) if nats.tls_ca else None,
         tls_cert_file=Path(nats.tls_cert) if nats.tls_cert else None,
         tls_key_file=Path(nats.tls_key) if nats.tls_key else None,
@@ -127,14 +127,12 @@ def database(settings: Settings, stack: ExitStack) -> str:
     return dsn or stack.enter_context(EmbeddedPostgres(Path(settings.server.data_dir) / "postgres")).dsn
 
 
-def sandbox_link(nats_url: str, token: str, data_dir: Path | None) -> NatsSandboxLink:
-    """A sandbox's link to the given server, or to the system that runs on the data directory."""
+def sandbox_link(data_dir: Path | None) -> NatsSandboxLink:
+    """A sandbox's link to the system that runs on the data directory."""
     settings = settings_of((), data_dir)
-    if not nats_url:
-        addresses = running(settings)
-        if addresses is None:
-            raise SystemExit(
-                f"no system runs on {settings.server.data_dir}: start one with drlactors up, or name --nats"
-            )
-        nats_url = addresses.nats_url
-    return NatsSandboxLink(nats_url, credentials=credentials(settings, token))
+    addresses = running(settings)
+    if addresses is None:
+        raise SystemExit(
+            f"no system runs on {settings.server.data_dir}: start one with drlactors up, or name --gateway or --nats"
+        )
+    return NatsSandboxLink(addresses.nats_url, credentials=credentials(settings))

@@ -4,6 +4,7 @@ import random
 import threading
 from uuid import UUID
 
+from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.codec import sandbox as wire
 from drlactors.codec.inbound import Malformed, decode
 from drlactors.config.load import load
@@ -14,7 +15,7 @@ from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.ports.bus import Kind
 from drlactors.sandboxes.sdk import Answer, Sandbox
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from drlactors.wiring import SystemClock, sandbox_link
+from drlactors.wiring import SystemClock
 from tests.acceptance.bad_input.kit import counted, feedback, of_each_kind
 from tests.acceptance.harness import Crowd, SystemProcess, audit, resident_mb, wait_for
 from tests.acceptance.raw import SANDBOX, Raw
@@ -69,7 +70,7 @@ def test_a_hundred_thousand_bad_messages_neither_stop_nor_slow_the_others(
     assert len(bad) == MESSAGES
     raw.count_only = True
     latencies_s: list[float] = []
-    link = sandbox_link(real[0].url, "", None)
+    link = NatsSandboxLink(real[0].url)
 
     def watch(answer: Answer) -> None:
         latencies_s.append(answer.latency_s)

@@ -5,19 +5,13 @@ from pathlib import Path
 import pytest
 
 from drlactors.cli.cape import cape
+from drlactors.cli.link import Link
 from tests.unit.sandboxes.cape.fake import MODULE
-
-
-@pytest.mark.parametrize("links", [{}, {"gateway": "127.0.0.1:1", "nats": "nats://127.0.0.1:1"}])
-def test_it_has_to_be_told_one_way_to_drlactors(tmp_path: Path, links: dict[str, str]) -> None:
-    (tmp_path / "storage").mkdir()
-    with pytest.raises(SystemExit, match="where is drlactors"):
-        cape(root=tmp_path, **links)  # type: ignore[arg-type]  # of all its options, those two
 
 
 def test_it_makes_no_folders_where_there_is_no_cape(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no CAPE in"):
-        cape(root=tmp_path / "typo", gateway="127.0.0.1:1")
+        cape(root=tmp_path / "typo", link=Link(gateway="127.0.0.1:1"))
     assert not (tmp_path / "typo").exists()
 
 
