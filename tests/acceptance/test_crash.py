@@ -294,7 +294,7 @@ def test_a_server_of_its_own_that_fails_is_started_again_and_nothing_is_lost(bef
         assert addresses is not None
         postgres = int((system.folder / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
         nats_server = int((system.folder / "nats" / "nats.pid").read_text())
-        link = sandbox_link(addresses.nats_url, "", None)
+        link = NatsSandboxLink(addresses.nats_url)
         host = Sandbox(link, "crowd", resend_s=1.0)
         crowd = Crowd(host, SESSIONS, WINDOWS)
         crowd.play(0, WINDOWS // 2)

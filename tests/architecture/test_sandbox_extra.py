@@ -67,7 +67,7 @@ def test_where_no_system_can_be_it_asks_where_one_is(tmp_path: Path):
     (tmp_path / "storage").mkdir()
     said = ["sandbox", "cape", "--root", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", COMMAND, *said], capture_output=True, text=True, check=False)
-    assert (done.returncode, "where is drlactors? --gateway HOST:PORT" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "where is drlactors? --gateway HOST:PORT" in done.stderr) == (2, True), done.stderr
 
 
 def test_installing_the_sdk_pulls_neither_torch_nor_onnx_runtime():

@@ -19,6 +19,7 @@ from drlactors.gateway.options import Options
 from drlactors.gateway.reading import Message, Told, check_sandbox, read
 from drlactors.gateway.reading import session as session_of
 from drlactors.ports.bus import Relay
+from drlactors.wire.headers import TAKEN
 from drlactors.wire.v1 import action_pb2, episode_pb2, gateway_pb2, gateway_pb2_grpc
 
 #: A session that nobody listens to any more is heard for so long still: a stream that broke comes back.
@@ -72,7 +73,7 @@ class Service(gateway_pb2_grpc.GatewayServicer):
         options = self._options
         conversation = Conversation(caller, options.stream_messages, options.queue_bytes // 16)
         self.conversations[conversation] = context
-        await context.send_initial_metadata(())
+        await context.send_initial_metadata((TAKEN,))
         writing = asyncio.create_task(conversation.write(context))
         reading = asyncio.create_task(self._read(conversation, context))
         draining = asyncio.create_task(self.draining.wait())

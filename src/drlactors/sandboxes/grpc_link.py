@@ -12,6 +12,7 @@ import grpc
 from drlactors.domain.ids import SessionId, spelled
 from drlactors.ports.bus import BusUnreachable, Kind, TooLarge
 from drlactors.ports.room import Room
+from drlactors.wire.headers import TAKEN
 from drlactors.wire.v1 import action_pb2, gateway_pb2, gateway_pb2_grpc
 
 UNDER_WAY = 4096
@@ -167,9 +168,9 @@ class GrpcSandboxLink:
             ]
             self._unsent = deque((*listens, *again))
             call = self._call = self._stub.Converse(self._frames(self._lives), metadata=self._metadata)
-        call.initial_metadata()  # waits for it, or for the end
+        headers = {(key, value) for key, value in call.initial_metadata()}  # waits for them, or for the end
         with self._changed:
-            self._connected = call.is_active()
+            self._connected = TAKEN in headers
             self._changed.notify_all()
         for told in call:
             self._hear(told)

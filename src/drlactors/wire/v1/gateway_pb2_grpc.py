@@ -61,9 +61,9 @@ class GatewayServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Converse(self, request_iterator, context):
-        """Everything that a sandbox says and is told, for any number of its sessions. The gateway sends its headers at once:
-        from then on it listens. A stream that ends with UNAVAILABLE was ended by the gateway: open another, say Listen for
-        each session, and say again what was not yet stored.
+        """Everything that a sandbox says and is told, for any number of its sessions. The gateway sends its headers at once,
+        with "drl-stream: taken" in them: from then on it listens. A stream that ends with UNAVAILABLE was ended by the
+        gateway: open another, say Listen for each session, and say again what was not yet stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
