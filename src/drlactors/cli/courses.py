@@ -43,6 +43,8 @@ def of_archive(folder: Path, task: "Task") -> Source:
     from drlactors.wiring import archive
 
     kept = archive(folder=folder)
+    if not kept.manifest.parts:
+        raise SystemExit(f"{folder} holds no archive, or an empty one")
     return _of_decisions(f"the archive in {folder}", kept.recorded(task.schema.id), kept, task)
 
 

@@ -127,6 +127,7 @@ def test_an_archive_teaches_what_its_log_teaches(drlactors: Said, log: PostgresE
     [
         (("--log", "--set", "android-strace"), "give one of them"),
         (("--set", "everything"), "no corpus is called 'everything'"),
+        (("--archive", "nowhere"), "nowhere holds no archive"),
         (("--method", "sarsa"), "no method is called 'sarsa'"),
         (("--method", "stopping", "--updates", "3"), "stopping has no updates"),
         (("--set", "android-strace"), "say where android-strace-2018 lies"),
