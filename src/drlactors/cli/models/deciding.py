@@ -118,6 +118,9 @@ def rollback(*, reason: str, author: str = "", where: Whereabouts = HERE) -> int
     if not refused:
         print(f"{_named(back)} is in charge again")
         return 0
+    if not back:  # as before the first promotion: the rules stand for a configured model that is missing or broken
+        print(f"the rules are in charge again: {refused[0]}")
+        return 0
     print(f"{_named(back)} is in charge again, but cannot be used; until it can, {serves} will act", file=sys.stderr)
     for why in refused:
         print(f"  {why}", file=sys.stderr)
