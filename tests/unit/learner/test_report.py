@@ -15,7 +15,7 @@ from drlactors.learner.methods import Method
 from drlactors.learner.report import seeds
 from drlactors.learner.report.drawing import drawn
 from drlactors.learner.report.page import LIMITS, page
-from drlactors.learner.report.protocol import OURS, PARTS, THRESHOLD, Study, name_of, rotations
+from drlactors.learner.report.protocol import OURS, PARTS, THRESHOLD, Study, TooFewToSplit, name_of, rotations
 from drlactors.learner.report.seeds import Found, found, interquartile, together
 from drlactors.learner.report.tables import tables
 from drlactors.learner.report.verdict import verdicts
@@ -71,6 +71,14 @@ def test_what_is_learned_from_chosen_by_and_tested_on_shares_no_artifact(seed):
         assert len(frozenset().union(*one)) == len({sample.artifact for sample in TWICE})
         tested |= one.tested
     assert tested == {sample.artifact for sample in TWICE}
+
+
+@pytest.mark.parametrize("later", [True, False], ids=["later", "before"])
+def test_a_split_by_date_needs_both_classes_on_both_sides(later):
+    since = date(2018, 4, 15)
+    dated = tuple(one._replace(day=date(2018, 4, 20 if one.malicious is later else 10)) for one in SAMPLES)
+    with pytest.raises(TooFewToSplit):
+        list(rotations(study(dated)._replace(since=since), dated, 0))
 
 
 def test_the_past_teaches_and_what_came_later_is_tested_on():

@@ -27,7 +27,7 @@ PARTS = 5
 
 
 class TooFewToSplit(Exception):
-    """There is not enough to judge by: each class needs five artifacts, and one more that is tested on by date."""
+    """There is not enough to judge by: each class needs five artifacts, and in a split by date one more behind it."""
 
 
 class Study(NamedTuple):
