@@ -129,9 +129,9 @@ def test_what_the_log_teaches_comes_in_charge_by_evidence_and_decides(
     ]
     assert decided[-1].policy == in_charge
     assert {event.policy for event in decided} == {"environment", in_charge}
-    subprocess.run(
-        [*DRLACTORS, "models", "rollback", "--reason", "a test", "--config", str(system.config)], check=True, timeout=60
-    )
+    back = [*DRLACTORS, "models", "rollback", "--reason", "a test", "--config", str(system.config)]
+    told = subprocess.run(back, check=True, timeout=60, capture_output=True, text=True).stdout
+    assert told.startswith("the rules are in charge again: ")
     wait_for(lambda: activated(log)[-1] == RULES, 30, "the rules decide again: there is no model to go back to")
 
 
