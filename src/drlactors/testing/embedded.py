@@ -14,6 +14,7 @@ from drlactors.testing.processes import (
     ServerProcess,
     end_leftovers,
     require_free,
+    require_room,
 )
 
 
@@ -51,6 +52,7 @@ class EmbeddedServer(ABC):
         with ExitStack() as undo:
             undo.callback(self._claim.release)
             self._claim.take()
+            require_room(self.data_dir)
             end_leftovers(self._work_dir, self.PROGRAM, self._recorded_pid(), self.ENDING)
             require_free(self.port)
             server = self._server = self._launch()

@@ -122,9 +122,9 @@ class EmbeddedNats(EmbeddedServer):
             with urllib.request.urlopen(f"{self.monitoring_url}/healthz", timeout=PROBE_TIMEOUT_S):
                 return ""
         except urllib.error.HTTPError as error:
-            said = error.read().decode(errors="replace")
-            return f"{self.PROGRAM} says: {said.strip()}" if WRITE_ERROR in said else ""
-        except (OSError, ServerFailed):
+            said = str(json.load(error)["error"])
+            return f"{self.PROGRAM} says: {said}" if WRITE_ERROR in said else ""
+        except (OSError, ValueError, LookupError, ServerFailed):
             return ""  # busy, or not started
 
     def _recorded_pid(self) -> int | None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,8 @@ INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PA
 #: PR_SET_PDEATHSIG would fire when the starting thread ends, and exists on Linux only.
 GUARD = 'read -r server || exit 0; while read -r _; do :; done; kill -s "$0" "$server"'
 POLL_S = 0.01
+#: What a server has to have on its disk before it is started.
+ROOM_BYTES = 1 << 20
 
 
 class ServerFailed(Exception):
@@ -233,6 +236,12 @@ class HeldPort:
 def require_free(port: int) -> None:
     if not is_free(port):
         raise ServerFailed(f"Port {port} on {LOOPBACK} is taken by another program. Stop it, or choose another port.")
+
+
+def require_room(directory: Path) -> None:
+    """Raise OSError on a full disk: a server whose first files find no room may run without ever being ready."""
+    with tempfile.TemporaryFile(dir=directory) as probe:
+        probe.write(bytes(ROOM_BYTES))
 
 
 def write_secret(path: Path, secret: str) -> None:

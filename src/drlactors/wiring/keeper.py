@@ -9,7 +9,7 @@ from drlactors.ports.observer import Observer
 from drlactors.testing.embedded import EmbeddedServer
 from drlactors.testing.servers import ServerFailed
 
-LOOK_S, LONGEST_PAUSE_S = 1.0, 30.0
+LOOK_S, LONGEST_PAUSE_S = 1.0, 10.0
 
 
 class Keeper:
