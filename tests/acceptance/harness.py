@@ -25,7 +25,7 @@ from drlactors.sandboxes.sdk import Done, Instruction, Sandbox, Session
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
-UP_S = 60.0
+UP_S = 180.0
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float, what: str) -> None:
@@ -107,7 +107,7 @@ class SystemProcess:
             return 0
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(60)
+        return self._process.wait(180)
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +144,7 @@ class Crowd:
     def unanswered(self) -> int:
         return sum(session.unanswered() for session in self.sessions)
 
-    def finish(self, timeout_s: float = 60.0) -> int:
+    def finish(self, timeout_s: float = 180.0) -> int:
         """End all sessions once they are answered; how many windows never were."""
         until_s = time.monotonic() + timeout_s
         for session in self.sessions:

@@ -134,12 +134,12 @@ class Box:
 
     def answered(self, *seqs: int) -> None:
         """Wait until exactly these windows were answered, each once."""
-        wait_for(lambda: len(self.answers()) >= len(seqs), 30, f"windows {seqs} are answered: {self.raw.said[self.id]}")
+        wait_for(lambda: len(self.answers()) >= len(seqs), 60, f"windows {seqs} are answered: {self.raw.said[self.id]}")
         assert self.answers() == list(seqs)
 
     def refused(self, about: Kind, reason: str, data: bytes) -> None:
         """Wait for one refusal and its dead letter, and take them off."""
-        wait_for(lambda: self.refusals() and self.raw.letters(self.id), 30, f"refused: {reason}")
+        wait_for(lambda: self.refusals() and self.raw.letters(self.id), 60, f"refused: {reason}")
         ((kind, told),) = self.refusals()
         (letter,) = self.raw.letters(self.id)
         assert kind == about

@@ -84,7 +84,7 @@ class Companion:
 
     def stop(self) -> int:
         self._process.terminate()
-        return self._process.wait(30)
+        return self._process.wait(180)
 
     @property
     def says(self) -> str:

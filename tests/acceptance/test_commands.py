@@ -27,7 +27,7 @@ ALL = [(name,) for name in COMMANDS] + [(group, name) for group, (_, names) in G
 
 
 def drlactors(
-    *arguments: str, folder: Path | None = None, timeout_s: float = 90.0
+    *arguments: str, folder: Path | None = None, timeout_s: float = 600.0
 ) -> "subprocess.CompletedProcess[str]":
     """One command to its end, in a folder of its own; wide, so that no table breaks a line."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DRLACTORS_")}
@@ -55,7 +55,7 @@ def of(system: SystemProcess) -> tuple[str, str]:
 
 
 def test_no_secret_is_printed(up: SystemProcess) -> None:
-    wait_for(lambda: "drlactors is up. NATS nats://127.0.0.1:" in up.log_path.read_text(), 30, "it is up")
+    wait_for(lambda: "drlactors is up. NATS nats://127.0.0.1:" in up.log_path.read_text(), 60, "it is up")
     told = up.log_path.read_text()
     assert not [name for name in ("nats/token", "postgres/password") if (up.folder / name).read_text() in told]
 
@@ -118,7 +118,7 @@ def test_dead_letters_are_listed(up: SystemProcess) -> None:
     assert before.returncode == 0, before.stderr
     addresses = json.loads((up.folder / "run.json").read_text())
     rubbish_over_nats(addresses["nats_url"])
-    wait_for(lambda: "9 bytes" in _table(up) or "not a message" in _table(up), 20, "the rubbish is a dead letter")
+    wait_for(lambda: "9 bytes" in _table(up) or "not a message" in _table(up), 60, "the rubbish is a dead letter")
     told = [json.loads(line) for line in drlactors("dead-letters", "--json", *of(up)).stdout.splitlines()]
     letter = told[-1]
     assert letter["subject"].startswith("drl.v1.telemetry.")
@@ -243,12 +243,12 @@ def test_a_finished_report_is_played_live_and_goes_on_after_a_kill(up: SystemPro
 
         program = [sys.executable, "-m", "drlactors", "import", "--live", "--speed", "5", str(report), *of(up)]
         with subprocess.Popen(program, stdout=subprocess.DEVNULL) as playing:
-            wait_for(lambda: len(recorded()) >= 3, 30, "it is played")
+            wait_for(lambda: len(recorded()) >= 3, 60, "it is played")
             playing.kill()
         assert len(recorded()) < 40
         done = drlactors("import", "--live", "--speed", "50", "--verdicts", str(report), *of(up))
         assert (done.returncode, "1 played" in done.stdout) == (0, True), done.stdout + done.stderr
-        wait_for(lambda: DECIDER.fold(log_of(log, session)).over, 30, "it is over")
+        wait_for(lambda: DECIDER.fold(log_of(log, session)).over, 60, "it is over")
         assert recorded() == list(range(40))
         assert sum(isinstance(event, ActionSelected) for event in log_of(log, session)) == 40
     again = drlactors("import", "--live", str(report), *of(up))
@@ -267,8 +267,8 @@ def test_a_signal_ends_up_with_nothing_left_running(tmp_path: Path, number: sign
         names = {name_of(pid) for pid in started}
         assert {"nats-server", "postgres"} <= names
         os.kill(system.pid, number)
-        assert system.wait_dead(60) == 0
-        wait_for(lambda: not [pid for pid in started if is_running(pid)], 30, f"none of {names} runs")
+        assert system.wait_dead(180) == 0
+        wait_for(lambda: not [pid for pid in started if is_running(pid)], 60, f"none of {names} runs")
     assert not system.up()
     assert "Stopping: finishing what is in flight." in system.log_path.read_text()
 

@@ -87,7 +87,7 @@ def test_an_action_is_enforced_once_its_file_says_so(
         def enforced() -> bool:
             return chosen(log, run(sandbox)) == [Action.TERMINATE]
 
-        wait_for(enforced, 30, "it is enforced")
+        wait_for(enforced, 60, "it is enforced")
 
 
 def test_a_limit_holds_over_a_kill(

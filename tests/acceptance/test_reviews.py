@@ -33,7 +33,7 @@ class Asking:
         self._log = log
         self.hosted: Session = host.start(Artifact("ab" * 32, "elf"), self._carry_out)
         self.hosted.send([window(0, syscall_count=40, accessed_paths=("/home/u/letter.txt",))])
-        wait_for(lambda: self.carried == [Action.REVIEW], 30, "the sandbox is told to wait")
+        wait_for(lambda: self.carried == [Action.REVIEW], 60, "the sandbox is told to wait")
 
     def _carry_out(self, instruction: Instruction) -> Done:
         self.carried.append(instruction.action)
@@ -86,7 +86,7 @@ def reviews(system: SystemProcess, *arguments: str) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -95,7 +95,7 @@ def reviews(system: SystemProcess, *arguments: str) -> str:
 
 def opened(system: SystemProcess) -> str:
     """The one review that waits."""
-    wait_for(lambda: reviews(system, "list", "--json"), 30, "a review is open")
+    wait_for(lambda: reviews(system, "list", "--json"), 60, "a review is open")
     return str(json.loads(reviews(system, "list", "--json"))["review"])
 
 
@@ -109,10 +109,10 @@ def test_an_answer_reaches_the_sandbox_of_a_running_system_and_relabels(
         assert what in shown
     said = reviews(system, "decide", review, "--ruling", "terminate", "--why", "it reads letters", "--who", "ann")
     assert "malicious" in said
-    wait_for(lambda: asking.carried == [Action.REVIEW, Action.TERMINATE], 30, "the sandbox kills it")
+    wait_for(lambda: asking.carried == [Action.REVIEW, Action.TERMINATE], 60, "the sandbox kills it")
     asking.hosted.report(Outcome.BENIGN)
     asking.hosted.end(EndReason.TERMINATED)
-    wait_for(lambda: not log.open_sessions() and not log.open_reviews(), 30, "session and review are over")
+    wait_for(lambda: not log.open_sessions() and not log.open_reviews(), 60, "session and review are over")
     (ordered,) = [event for event in asking.events() if isinstance(event, ActionOrdered)]
     assert (ordered.policy, ordered.why) == ("person:ann", "it reads letters")
     assert asking.malicious() is True
@@ -129,8 +129,8 @@ def test_an_answer_given_between_a_kill_and_the_next_start_reaches_the_sandbox_o
     reviews(system, "decide", review, "--ruling", "release", "--why", "a letter opener")
     assert asking.malicious() is False, "it relabels without a system"
     system.start()
-    wait_for(lambda: asking.carried == [Action.REVIEW, Action.CONTINUE], 30, "the sandbox lets it go on")
-    wait_for(lambda: not log.open_reviews(), 30, "the review is over")
+    wait_for(lambda: asking.carried == [Action.REVIEW, Action.CONTINUE], 60, "the sandbox lets it go on")
+    wait_for(lambda: not log.open_reviews(), 60, "the review is over")
     system.kill()
     system.start()
     asking.hosted.send([window(1)])
@@ -149,9 +149,9 @@ def test_a_deadline_survives_a_kill(tmp_path: Path, own_nats: EmbeddedNats, data
     with SystemProcess(tmp_path / "one", own_nats.url, database, **settings, reviews__deadline_s=10) as short:
         short.start()
         asking = Asking(host, log)
-        wait_for(log.open_reviews, 30, "the review is open")
+        wait_for(log.open_reviews, 60, "the review is open")
         short.kill()
     with SystemProcess(tmp_path / "two", own_nats.url, database, **settings, reviews__deadline_s=10_000) as long:
         long.start()
-        wait_for(lambda: asking.carried == [Action.REVIEW, Action.TERMINATE], 30, "the default, at the first deadline")
+        wait_for(lambda: asking.carried == [Action.REVIEW, Action.TERMINATE], 60, "the default, at the first deadline")
     log.close()

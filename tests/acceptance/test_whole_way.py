@@ -77,7 +77,7 @@ def test_one_artifact_through_both_stages_with_a_review_and_a_false_negative(
         assert not (bare / "done").exists()
         answer = ["--ruling", "continue", "--why", "it only knocks", "--who", "ann"]
         drlactors("reviews", "decide", review, *answer, *config)
-        first, episode = ids(running.result(60))
+        first, episode = ids(running.result(180))
     assert (bare / "done").exists(), "the answer reached the sandbox: the program went on to its end"
     lived = events(log, first)
     (ordered,) = [event for event in lived if isinstance(event, ActionOrdered)]
@@ -85,7 +85,7 @@ def test_one_artifact_through_both_stages_with_a_review_and_a_false_negative(
     (answered,) = [event for event in lived if isinstance(event, OrderAnswered)]
     assert (answered.order, answered.success) == (ordered.order, True)
 
-    wait_for(lambda: went(log, episode).stage(1) is not None, 30, "stage 1 is in its episode")
+    wait_for(lambda: went(log, episode).stage(1) is not None, 60, "stage 1 is in its episode")
     before = Learned(log, database)
     assert before.malicious == {first: False}
 
@@ -103,7 +103,7 @@ def test_one_artifact_through_both_stages_with_a_review_and_a_false_negative(
     assert Action.TERMINATE in [event.action for event in events(log, second) if isinstance(event, ActionSelected)]
 
     # A false negative, and stage 1 is learned from as what it was.
-    wait_for(lambda: went(log, episode).verdict is Verdict.FALSE_NEGATIVE, 30, "the episode is completed")
+    wait_for(lambda: went(log, episode).verdict is Verdict.FALSE_NEGATIVE, 60, "the episode is completed")
     assert [str(stage.session) for _, stage in went(log, episode).stages] == [first, second]
     after = Learned(log, database)
     assert after.malicious == {first: True, second: True}

@@ -71,7 +71,7 @@ def test_a_sandbox_in_javascript_goes_through_a_whole_episode(
         env={"NODE_PATH": str(node), "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -81,7 +81,7 @@ def test_a_sandbox_in_javascript_goes_through_a_whole_episode(
     def events() -> list[Event]:
         return [event for entry in log.stream(Stream(Category.SESSION, session)) for event in entry.of_session]
 
-    wait_for(lambda: any(isinstance(event, Ended) for event in events()), 30, "the session has ended")
+    wait_for(lambda: any(isinstance(event, Ended) for event in events()), 60, "the session has ended")
     recorded = events()
     log.close()
     assert [event.window.seq for event in recorded if isinstance(event, TelemetryRecorded)] == list(range(WINDOWS))

@@ -58,16 +58,16 @@ def test_a_repeated_start_is_quiet_and_another_one_refused(box: Box, log: Postgr
     other = wire.start(box.id, SANDBOX, 1, Artifact("cd" * 32, "elf"), 250)
     box.tell(Kind.EPISODE, other)
     box.refused(Kind.EPISODE, "started before, with other facts", other)
-    wait_for(lambda: [type(event) for event in events(log, box.id)] == [Started], 30, "only its start is in the log")
+    wait_for(lambda: [type(event) for event in events(log, box.id)] == [Started], 60, "only its start is in the log")
 
 
 def test_repeated_windows_are_quiet_recorded_once_and_answered_again(box: Box, log: PostgresEventLog) -> None:
     box.see(0, 1, 2)
     box.answered(0, 1, 2)
     box.see(1, 0, 2, 2, 0)
-    wait_for(lambda: len(box.answers()) > 3, 30, "the newest answers are sent again")
+    wait_for(lambda: len(box.answers()) > 3, 60, "the newest answers are sent again")
     box.see(3)
-    wait_for(lambda: 3 in box.answers(), 30, "the next window is answered")
+    wait_for(lambda: 3 in box.answers(), 60, "the next window is answered")
     box.quiet()
     assert recorded(log, box.id) == [0, 1, 2, 3]
     selected = [event.seq for event in events(log, box.id) if isinstance(event, ActionSelected)]
@@ -87,7 +87,7 @@ def test_skipped_windows_are_an_event_once_they_were_waited_for(box: Box, log: P
     box.answered(0, 1, 5)
     box.see(3)  # given up for lost: quiet
     box.see(6)
-    wait_for(lambda: 6 in box.answers(), 30, "the next window is answered")
+    wait_for(lambda: 6 in box.answers(), 60, "the next window is answered")
     box.quiet()
     assert recorded(log, box.id) == [0, 1, 5, 6]
     lost = [event for event in events(log, box.id) if isinstance(event, TelemetryLost)]
@@ -128,10 +128,10 @@ def test_a_session_whose_rows_cannot_be_read_is_refused_and_nobody_waits_for_it(
     raw: Raw, box: Box, log: PostgresEventLog, real: tuple[EmbeddedNats, EmbeddedPostgres], system: SystemProcess
 ) -> None:
     """As after going back to an older program: every message is settled, none is kept waiting."""
-    wait_for(lambda: len(events(log, box.id)) == 1, 30, "it has begun")
-    wait_for(lambda: gauge(system, 'drl_sessions{state="awake"}') > 0, 30, "the gauge, renewed now and then, has it")
+    wait_for(lambda: len(events(log, box.id)) == 1, 60, "it has begun")
+    wait_for(lambda: gauge(system, 'drl_sessions{state="awake"}') > 0, 60, "the gauge, renewed now and then, has it")
     box.tell(Kind.EPISODE, wire.end(box.id, SANDBOX, EndReason.FINISHED))  # so that it leaves memory
-    wait_for(lambda: len(events(log, box.id)) == 2, 30, "it has ended")
+    wait_for(lambda: len(events(log, box.id)) == 2, 60, "it has ended")
     wait_for(lambda: gauge(system, 'drl_sessions{state="awake"}') == 0, 120, "it has left memory")
     with psycopg.connect(real[1].dsn) as connection:
         connection.execute(
@@ -140,8 +140,8 @@ def test_a_session_whose_rows_cannot_be_read_is_refused_and_nobody_waits_for_it(
     before = counted(system, "drl_refusals_total")
     for seq in range(50):
         box.see(seq)
-    wait_for(lambda: counted(system, "drl_refusals_total") == before + 50, 30, "all of them are refused")
-    wait_for(lambda: len(raw.letters(box.id)) == 50, 30, "all of them are buried")
+    wait_for(lambda: counted(system, "drl_refusals_total") == before + 50, 60, "all of them are refused")
+    wait_for(lambda: len(raw.letters(box.id)) == 50, 60, "all of them are buried")
     assert any("session.dreamt:1" in letter.reason for letter in raw.letters(box.id))
     neighbour = Box(raw).started()
     neighbour.see(0)

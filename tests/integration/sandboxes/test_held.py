@@ -261,7 +261,7 @@ def test_an_ordinary_user_without_control_groups_gets_walls_limits_and_the_end(f
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
