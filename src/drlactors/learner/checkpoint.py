@@ -43,7 +43,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     stay = [before for before in files if before.name <= file.name][:KEPT]  # later ones nobody could go on with
     for old in set(files) - set(stay):
         old.unlink(missing_ok=True)
-    for cut_off in folder.glob(f"*{_SUFFIX}.*{UNFINISHED}"):
+    for cut_off in folder.glob(f"*{_SUFFIX}*{UNFINISHED}"):
         cut_off.unlink(missing_ok=True)
     return file
 
