@@ -79,12 +79,16 @@ class Connections(PostgresDatastore):
             if self._idle:
                 return self._idle.pop()
         connection = Connection.connect(self._dsn, autocommit=True, row_factory=dict_row)
-        # synchronous_commit: what is acknowledged is on disk, whatever the server's default is.
-        connection.execute(
-            f"SET synchronous_commit = on; SET lock_timeout = {LOCK_TIMEOUT_MS}; "
-            f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
-            f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}".encode()
-        )
+        try:
+            # synchronous_commit: what is acknowledged is on disk, whatever the server's default is.
+            connection.execute(
+                f"SET synchronous_commit = on; SET lock_timeout = {LOCK_TIMEOUT_MS}; "
+                f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
+                f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}".encode()
+            )
+        except psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     def _give_back(self, connection: Connection[DictRow]) -> None:

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
 import pytest
-from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent, Tracking
 
+from drlactors.store import connections as settings
 from drlactors.store.connections import Connections
 from drlactors.store.memory import MemoryRecorder
 from drlactors.store.migrations import migrate
 from drlactors.store.recorder import MAX_CALL_ROWS, CopyRecorder
+from tests.contract.bus.kit import until
 from tests.contract.store.given import SCHEMA_DIR
 from tests.contract.store.library import recorder_tests as theirs
 
@@ -115,3 +117,16 @@ def test_reading_stops_at_a_size_and_always_gives_one_row(recorder: CopyRecorder
     ids = recorder.insert(large, {})
     assert [row.id for row in recorder.after(0, 10)] == ids[:2]
     assert [row.id for row in recorder.after(ids[1], 10)] == ids[2:]
+
+
+def test_a_connection_that_the_server_does_not_set_up_is_closed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connections = Connections(database)
+    with monkeypatch.context() as patched:
+        patched.setattr(settings, "LOCK_TIMEOUT_MS", -2)  # the server takes none below -1
+        with pytest.raises(PersistenceError) as refused, connections.get_connection():
+            pass
+    others = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    assert refused.value.__cause__ is not None  # its frames hold what was not closed
+    with connections.get_connection() as connection:
+        assert until(lambda: not connection.execute(others.encode()).fetchall())
+    connections.close()
