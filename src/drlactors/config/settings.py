@@ -7,7 +7,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from drlactors.domain.features import DEFAULT_FEATURES, FEATURES
 
@@ -253,8 +253,13 @@ class Gateway(Section):
         return self
 
 
+def _lower(level: object) -> object:
+    """Most programs write them in capitals, and take both."""
+    return level.lower() if isinstance(level, str) else level
+
+
 class Logging(Section):
-    level: Annotated[Literal["debug", "info", "warning", "error"], LIVE]
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower), LIVE]
     file: Annotated[Text, RESTART]
     rotate_bytes: Annotated[Bytes, RESTART]
     keep: Annotated[int, Field(ge=1, le=1000), RESTART]

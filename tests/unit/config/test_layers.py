@@ -52,6 +52,12 @@ def test_a_higher_layer_wins_key_by_key(tmp_path):
     assert loaded.origins["rules.windows_before_final"].endswith("base.toml")
 
 
+@pytest.mark.parametrize("environ", [{"DRLACTORS_LOGGING__LEVEL": "DEBUG"}, {}])
+def test_the_level_of_logging_is_taken_in_capitals_too(tmp_path, environ):
+    file = written(tmp_path, "a.toml", '[logging]\nlevel = "Warning"\n')
+    assert load(files=[file], environ=environ).settings.logging.level == ("debug" if environ else "warning")
+
+
 def test_the_command_line_is_the_highest_layer():
     loaded = load(environ={"DRLACTORS_SERVER__DATA_DIR": "/a"}, overrides={"server.data_dir": Path("/b")})
     assert loaded.settings.server.data_dir == Path("/b")
