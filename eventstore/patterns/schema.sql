@@ -32,7 +32,9 @@ CREATE TABLE patterns.attack_patterns (
     started_us bigint NOT NULL,             -- microseconds since 1970
     decided_us bigint NOT NULL,
     ended_us bigint NOT NULL,
-    position bigint NOT NULL                -- the newest entry of the log that it follows from
+    position bigint NOT NULL,               -- the newest entry of the log that it follows from
+    first_seen_us bigint,                   -- by the sandbox's clock; both NULL where it said none
+    last_seen_us bigint
 ) WITH (fillfactor = 85);                   -- a correction stays on its page, and touches no index
 
 -- The newest first, alone or of one kind; each with the session, so that a page begins behind any row. Of a type or a time
@@ -44,6 +46,8 @@ CREATE INDEX attack_patterns_attack_idx
 CREATE INDEX attack_patterns_artifact_idx ON patterns.attack_patterns (artifact, decided_us, session);
 CREATE INDEX attack_patterns_sandbox_idx ON patterns.attack_patterns (sandbox, decided_us, session);
 CREATE INDEX attack_patterns_action_idx ON patterns.attack_patterns (action, decided_us, session);
+CREATE INDEX attack_patterns_ran_idx
+    ON patterns.attack_patterns (first_seen_us, decided_us, session) WHERE first_seen_us IS NOT NULL;
 CREATE INDEX attack_patterns_families_idx ON patterns.attack_patterns USING gin (families);
 
 -- What confidences are calibrated on. It always is what a count of attack_patterns comes to.

@@ -76,6 +76,7 @@ class Population:
         kind = self.kind[number]
         bad = kind is not AttackType.NONE
         decided_us = (1 + number) * SECOND_US
+        ran_us = number * 7_919 % len(self.kind) * SECOND_US  # in another order
         return AttackPattern(
             session=SessionId(UUID(int=(self._seed << 64) + number)),
             episode=EpisodeId(UUID(int=number)),
@@ -95,6 +96,8 @@ class Population:
             started_us=decided_us,
             decided_us=decided_us,
             ended_us=decided_us,
+            first_seen_us=ran_us,
+            last_seen_us=ran_us,
         )
 
 

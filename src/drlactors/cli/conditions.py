@@ -42,6 +42,11 @@ class Conditions:
         Decided then or later.
     until
         Decided before.
+    ran_since
+        Began to run then or later by its sandbox's clock, whenever it was decided: a report that is imported is years
+        old. Where that clock said nothing that can be, a pattern is not found so.
+    ran_until
+        Began to run before.
     """
 
     type_: str = ""
@@ -52,6 +57,8 @@ class Conditions:
     truth: Known = ""
     since: str = ""
     until: str = ""
+    ran_since: str = ""
+    ran_until: str = ""
 
     def query(self) -> "Query":
         """Raises NotATime, and SystemExit for a kind of attack, technique or digest that is none."""
@@ -76,6 +83,8 @@ class Conditions:
             truth=Truth(self.truth) if self.truth else None,
             since_us=_instant_us(self.since) if self.since else None,
             until_us=_instant_us(self.until) if self.until else None,
+            ran_since_us=_instant_us(self.ran_since) if self.ran_since else None,
+            ran_until_us=_instant_us(self.ran_until) if self.ran_until else None,
         )
 
 

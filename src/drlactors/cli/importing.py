@@ -36,8 +36,9 @@ def import_(
     or nothing. Reports that cannot be read are named with the place, and the others are imported.
 
     Without --live, the rule policy decides on every window, and nothing is done: all but going on is withheld. A run
-    has no outcome unless you say where it comes from; one that shows no call of any process failed to run. Sessions,
-    and patterns of them, bear the time of the import; the guest's own clock is in the windows.
+    has no outcome unless you say where it comes from; one that shows no call of any process failed to run. Sessions
+    bear the time of the import; patterns of them also say when the sample ran by its guest's clock, and are found so
+    (`drlactors patterns query --ran-since`).
 
     Examples
     --------

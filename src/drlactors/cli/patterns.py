@@ -45,6 +45,7 @@ def query(
     --------
     drlactors patterns query --type ransomware --since 2026-11-01 --limit 50
     drlactors patterns query --technique T1055 --sandbox cape-1 --json
+    drlactors patterns query --ran-since 2020-10-01 --ran-until 2020-11-01
     drlactors patterns query --like 3fa85f64-5717-4562-b3fc-2c963f66afa6:12 --truth malicious
 
     Parameters
@@ -71,8 +72,10 @@ def query(
         for found in page.found:
             print(json.dumps(plain(found)))
     else:
-        columns = ("decided", "session", "looks like", "truth", "answer", "confidence", "distance", "reward", "sandbox")
-        print_rows(columns, [_row(found) for found in page.found], as_json=False, empty="no pattern is so")
+        columns = ("decided", "ran", "session", "looks like", "truth", "answer", "confidence", "distance", "reward")
+        print_rows(
+            (*columns, "sandbox"), [_row(found) for found in page.found], as_json=False, empty="no pattern is so"
+        )
     if page.after is not None:
         print(f"more: --after {page.after.key!r}/{page.after.session}", file=sys.stderr)
 
@@ -208,6 +211,7 @@ def _row(found: "Found") -> tuple[Any, ...]:
     pattern = found.pattern
     return (
         instant(pattern.decided_us),
+        None if pattern.first_seen_us is None else instant(pattern.first_seen_us),
         str(pattern.session),
         " ".join((pattern.attack.kind.value, *pattern.attack.techniques)),
         pattern.truth,

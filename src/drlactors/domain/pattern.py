@@ -27,11 +27,16 @@ from drlactors.domain.session import (
     Started,
     TelemetryRecorded,
 )
+from drlactors.domain.telemetry import Window
 
 #: Raised with every change of what a pattern is made of: stored ones of another revision are made again.
-REVISION = 1
+REVISION = 2
 #: Of a pattern for which nobody has asked a calibration.
 UNCALIBRATED = 0.5
+#: A sandbox's clock that says an earlier time counts from something else: 1990, in microseconds.
+EARLIEST_US = 631_152_000_000_000
+#: How far ahead of ours it may be: by a time zone, or a little more. One that is further ahead is wrong.
+AHEAD_US = 86_400_000_000
 
 
 class Truth(StrEnum):
@@ -59,9 +64,11 @@ class AttackPattern(NamedTuple):
     attack: Recognised  # what its telemetry looks like, whatever the sample is: a backup may look like ransomware
     truth: Truth | None  # as it is known today; a correction changes it
     confidence: float  # the chance, in [0, 1], that the sample is malicious by what that policy held of it then
-    started_us: int
+    started_us: int  # and the next two: by the log's clock. A finished report's are of its import
     decided_us: int  # the deciding window was answered
     ended_us: int
+    first_seen_us: int | None  # by the sandbox's clock: its first window began. None where it said none that can be
+    last_seen_us: int | None  # its last window ended; None together with the other
 
     @property
     def features(self) -> tuple[float, ...]:
@@ -87,6 +94,10 @@ class AttackPattern(NamedTuple):
             found.append(f"window {self.seq} of stage {self.stage}")
         if not 0 <= self.started_us <= self.decided_us <= self.ended_us:
             found.append(f"started {self.started_us}, decided {self.decided_us}, ended {self.ended_us}")
+        if (self.first_seen_us, self.last_seen_us) != (None, None):
+            first_us, last_us = self.first_seen_us or 0, self.last_seen_us or 0
+            if not EARLIEST_US <= first_us <= last_us <= self.ended_us + AHEAD_US:
+                found.append(f"first seen {self.first_seen_us}, last seen {self.last_seen_us}")
         return found
 
 
@@ -122,6 +133,8 @@ def pattern_of(
     stopped = [each for each in choices if each[0].action.irreversible and each[0].seq not in failed]
     chosen, decided_us = stopped[0] if stopped else choices[-1]
     events = [event for _, event in timed]
+    windows = [event.window for event in events if isinstance(event, TelemetryRecorded)]
+    first_seen_us, last_seen_us = seen_us(windows, ended_us)
     return AttackPattern(
         session=session,
         episode=started.episode,
@@ -135,13 +148,29 @@ def pattern_of(
         policy=chosen.policy,
         leaning=leaning(chosen.values),
         reward=None if malicious is None else _reward(events, malicious=malicious, weights=weights),
-        attack=recognise(event.window for event in events if isinstance(event, TelemetryRecorded)),
+        attack=recognise(windows),
         truth=None if malicious is None else Truth.MALICIOUS if malicious else Truth.BENIGN,
         confidence=UNCALIBRATED,
         started_us=started_us,
         decided_us=decided_us,
         ended_us=ended_us,
+        first_seen_us=first_seen_us,
+        last_seen_us=last_seen_us,
     )
+
+
+def seen_us(windows: Iterable[Window], ended_us: int) -> tuple[int, int] | tuple[None, None]:
+    """When a sample ran by its sandbox's clock, from the first window's begin to the latest end of one.
+
+    Nobody vouches for that clock. What it cannot have said is passed over: nothing (0), a count from the start of the
+    run, and what comes more than ``AHEAD_US`` after ``ended_us``, when by the log's clock it was over. A sample that
+    sets it back in the middle shortens nothing.
+    """
+    spans = [(window.observed_us - window.window_ms * 1000, window.observed_us) for window in windows]
+    sane = [
+        (first_us, last_us) for first_us, last_us in spans if EARLIEST_US <= first_us <= last_us <= ended_us + AHEAD_US
+    ]
+    return (sane[0][0], max(last_us for _, last_us in sane)) if sane else (None, None)
 
 
 def _reward(events: list[Event], *, malicious: bool, weights: reward.Weights) -> float | None:

@@ -12,6 +12,9 @@ analysis, of malware and of an indicator follows from all that it says: where so
 the calibration, newer rules), it is another object. Files and techniques stand in a bundle once, as long as they
 are among the last ``REMEMBERED``; a repeated one says the same.
 
+`first_seen`, `last_seen`, `analysis_started` and `analysis_ended` are when the sample ran by its sandbox's clock, and
+left out where it said none that can be. `created` and `valid_from` are by ours: when it was over, and decided.
+
 `confidence` is how sure the result is (``assessment.percent``); what rules recognised has none.
 """
 
@@ -88,8 +91,7 @@ def _of(pattern: AttackPattern, producer: Producer, by: str) -> Iterator[Object]
         "is_family": False,
         "malware_types": [MALWARE_TYPES.get(pattern.attack.kind, "unknown")],
         "sample_refs": [file["id"]],
-        "first_seen": _time(pattern.started_us),
-        "last_seen": _time(pattern.ended_us),
+        **_ran(pattern, "first_seen", "last_seen"),
         **_sure(pattern),
     }
     indicator = {
@@ -118,8 +120,7 @@ def _analysis(pattern: AttackPattern, said: Result, file: str, producer: Produce
         "version": producer.version,
         "analysis_engine_version": pattern.policy,
         "analysis_definition_version": pattern.schema,
-        "analysis_started": _time(pattern.started_us),
-        "analysis_ended": _time(pattern.ended_us),
+        **_ran(pattern, "analysis_started", "analysis_ended"),
         "result": said,
         "result_name": pattern.attack.kind,
         "sample_ref": file,
@@ -159,6 +160,12 @@ def _relationship(source: Object, kind: str, target: Object, producer: Producer)
     }
 
 
+def _ran(pattern: AttackPattern, first: str, last: str) -> Object:
+    if pattern.first_seen_us is None or pattern.last_seen_us is None:
+        return {}
+    return {first: _time(pattern.first_seen_us), last: _time(pattern.last_seen_us)}
+
+
 def _sure(pattern: AttackPattern) -> Object:
     sure = percent(pattern)
     return {} if sure is None else {"confidence": sure}
@@ -174,7 +181,7 @@ def _object(kind: str, id_: UUID, at_us: int) -> Object:
     }
 
 
-@lru_cache(64)  # a pattern has three times, which stand in its objects twenty times over
+@lru_cache(64)  # a pattern has five times, which stand in its objects twenty times over
 def _time(at_us: int) -> str:
     """To the millisecond, as STIX has ``created`` and ``modified``."""
     return instant(at_us)[:-4] + "Z"

@@ -33,9 +33,15 @@ COLUMNS: dict[str, Callable[[AttackPattern], Value]] = {
     "started": lambda pattern: instant(pattern.started_us),
     "decided": lambda pattern: instant(pattern.decided_us),
     "ended": lambda pattern: instant(pattern.ended_us),
+    "first_seen": lambda pattern: _known(pattern.first_seen_us),
+    "last_seen": lambda pattern: _known(pattern.last_seen_us),
 }
 #: A text that begins so is taken for a formula by programs that show tables; also in their wide forms.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
+
+
+def _known(at_us: int | None) -> str | None:
+    return None if at_us is None else instant(at_us)
 
 
 def json_lines(patterns: Iterable[AttackPattern]) -> Iterator[str]:

@@ -35,6 +35,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("started_us", "bigint"),
     ("decided_us", "bigint"),
     ("ended_us", "bigint"),
+    ("first_seen_us", "bigint"),
+    ("last_seen_us", "bigint"),
 )
 SELECTED = ", ".join(name for name, _ in COLUMNS)
 _DERIVED = (("families", "text[]"), ("bin", "smallint"), ("position", "bigint"))
@@ -86,6 +88,8 @@ def row_of(pattern: AttackPattern, position: int) -> tuple[object, ...]:
         pattern.started_us,
         pattern.decided_us,
         pattern.ended_us,
+        pattern.first_seen_us,
+        pattern.last_seen_us,
         sorted({name for technique in attack.techniques for name in (technique, technique.partition(".")[0])}),
         bin_of(pattern.leaning),
         position,
@@ -95,7 +99,7 @@ def row_of(pattern: AttackPattern, position: int) -> tuple[object, ...]:
 def pattern_of(row: Sequence[Any], calibration: Calibration) -> AttackPattern:
     """Of a row that was fetched in binary."""
     session, episode, stage, sandbox, sha256, kind, seq, features, schema, action, policy, leaning, reward = row[:13]
-    attack, techniques, rules, truth, started_us, decided_us, ended_us = row[13:20]
+    attack, techniques, rules, truth, started_us, decided_us, ended_us, first_seen_us, last_seen_us = row[13:22]
     assert isinstance(session, UUID)
     return AttackPattern(
         session=SessionId(session),
@@ -116,4 +120,6 @@ def pattern_of(row: Sequence[Any], calibration: Calibration) -> AttackPattern:
         started_us=started_us,
         decided_us=decided_us,
         ended_us=ended_us,
+        first_seen_us=first_seen_us,
+        last_seen_us=last_seen_us,
     )

@@ -54,6 +54,10 @@ def asked(query: Query, limit: int, after: Place | None, *, exact: bool = False)
         hold("decided_us >= %s", query.since_us)
     if query.until_us is not None:
         hold("decided_us < %s", query.until_us)
+    if query.ran_since_us is not None:
+        hold("first_seen_us >= %s", query.ran_since_us)
+    if query.ran_until_us is not None:
+        hold("first_seen_us < %s", query.ran_until_us)
     if query.ended_before_us is not None:
         hold("ended_us < %s", query.ended_before_us)
     if after is not None and near is not None:

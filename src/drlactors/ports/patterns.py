@@ -28,6 +28,8 @@ class Query(NamedTuple):
     truth: Truth | None = None
     since_us: int | None = None  # decided then or later, microseconds since 1970
     until_us: int | None = None  # decided before
+    ran_since_us: int | None = None  # first seen then or later, by the sandbox's clock; none of which it is not known
+    ran_until_us: int | None = None  # first seen before
     ended_before_us: int | None = None  # what was known then
     near: Near | None = None
 

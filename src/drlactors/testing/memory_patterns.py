@@ -116,9 +116,17 @@ def _holds(query: Query, pattern: AttackPattern) -> bool:
         and query.truth in (None, pattern.truth)
         and (query.since_us is None or pattern.decided_us >= query.since_us)
         and (query.until_us is None or pattern.decided_us < query.until_us)
+        and _ran(query, pattern.first_seen_us)
         and (query.ended_before_us is None or pattern.ended_us < query.ended_before_us)
         and (query.near is None or pattern.schema == query.near.schema)
     )
+
+
+def _ran(query: Query, first_seen_us: int | None) -> bool:
+    since_us, until_us = query.ran_since_us, query.ran_until_us
+    if first_seen_us is None:
+        return since_us is None and until_us is None
+    return (since_us is None or first_seen_us >= since_us) and (until_us is None or first_seen_us < until_us)
 
 
 def _distance(near: Near | None, pattern: AttackPattern) -> float | None:

@@ -30,11 +30,18 @@ CREATE TRIGGER arrive AFTER INSERT OR UPDATE ON patterns.attack_patterns FOR EAC
 """
 
 
+#: When patterns were decided, from then on.
+ERA_US = 1_767_225_600_000_000
+#: Years before, samples ran that have been decided since: in another order, and of some it is not known.
+RAN_US = ERA_US - 5 * 365 * 86_400_000_000
+
+
 def pattern(number: int, *, schema: str = "schema-a", features: int = 5) -> AttackPattern:
     """The same one for the same number; numbers near each other share most of what can be asked for."""
     random = np.random.default_rng(number)
     values = random.standard_normal(len(Action))
-    decided_us = 1_000_000 * (number // 2)  # two at a time
+    decided_us = ERA_US + 1_000_000 * (number // 2)  # two at a time
+    first_seen_us = RAN_US + 1_000_000 * (number * 7 % 50) if number % 4 else None
     return AttackPattern(
         session=SessionId(UUID(int=number)),
         episode=EpisodeId(UUID(int=number // 2)),
@@ -51,9 +58,11 @@ def pattern(number: int, *, schema: str = "schema-a", features: int = 5) -> Atta
         attack=Recognised(KINDS[number % 3], TECHNIQUES[number % 4], ("rule",)),
         truth=(Truth.MALICIOUS, Truth.BENIGN, None)[number % 3],
         confidence=0.5,
-        started_us=max(0, decided_us - 5),
+        started_us=decided_us - 5,
         decided_us=decided_us,
         ended_us=decided_us + 7,
+        first_seen_us=first_seen_us,
+        last_seen_us=first_seen_us and first_seen_us + 60_000_000,
     )
 
 

@@ -27,10 +27,11 @@ from drlactors.ports.patterns import (
     every,
 )
 from drlactors.testing.memory_patterns import MemoryPatterns
-from tests.contract.patterns.kit import ARRIVALS, changes, pattern, postgres_patterns
+from tests.contract.patterns.kit import ARRIVALS, ERA_US, RAN_US, changes, pattern, postgres_patterns
 
 MANY = [pattern(number) for number in range(120)] + [pattern(200 + n, schema="schema-b", features=3) for n in range(20)]
 NEAR = Near(np.full(5, 0.5, "<f4").tobytes(), "schema-a")
+RARE_US = RAN_US + 86_400_000_000
 QUERIES = [
     Query(),
     Query(attack=AttackType.RANSOMWARE),
@@ -40,12 +41,16 @@ QUERIES = [
     Query(artifact=MANY[3].artifact.sha256),
     Query(sandbox="sandbox-1", action=Action.ISOLATE),
     Query(truth=Truth.BENIGN),
-    Query(since_us=20_000_000, until_us=40_000_000),
+    Query(since_us=ERA_US + 20_000_000, until_us=ERA_US + 40_000_000),
+    Query(ran_since_us=RAN_US + 20_000_000),
+    Query(ran_since_us=RAN_US + 10_000_000, ran_until_us=RAN_US + 20_000_000),
+    Query(ran_until_us=RAN_US + 25_000_000, since_us=ERA_US + 10_000_000, truth=Truth.MALICIOUS),
+    Query(near=NEAR, ran_since_us=RAN_US + 20_000_000, action=Action.ISOLATE),
     Query(ended_before_us=MANY[50].ended_us),
     Query(near=NEAR),
     Query(near=Near(np.zeros(3, "<f4").tobytes(), "schema-b")),
-    Query(near=NEAR, attack=AttackType.INJECTION, since_us=10_000_000),
-    Query(attack=AttackType.INJECTION, technique="T1486", sandbox="sandbox-1", since_us=5_000_000, near=NEAR),
+    Query(near=NEAR, attack=AttackType.INJECTION, since_us=ERA_US + 10_000_000),
+    Query(attack=AttackType.INJECTION, technique="T1486", sandbox="sandbox-1", since_us=ERA_US + 5_000_000, near=NEAR),
 ]
 
 
@@ -269,6 +274,8 @@ def test_patterns_of_another_revision_are_made_anew(database: str) -> None:
         (Query(sandbox="sandbox-9"), "attack_patterns_sandbox_idx"),
         (Query(action=Action.QUARANTINE), "attack_patterns_action_idx"),
         (Query(technique="T1496"), "attack_patterns_families_idx"),
+        (Query(ran_since_us=RARE_US, ran_until_us=RARE_US + 1), "attack_patterns_ran_idx"),
+        (Query(near=NEAR, ran_since_us=RARE_US), "attack_patterns_ran_idx"),
         (Query(near=NEAR), "attack_patterns_near_"),
         (Query(near=NEAR, attack=AttackType.RANSOMWARE, since_us=0), "attack_patterns_near_"),
         (Query(near=NEAR, attack=AttackType.MINER), "attack_patterns_attack_idx"),
@@ -289,6 +296,7 @@ def indexed(standing: PostgresPatterns, module_database: str) -> Any:
     plain = [each._replace(action=Action.REVIEW) for each in many]
     rare = Recognised(AttackType.MINER, ("T1496.001",), ("rule",))
     plain[::500] = [each._replace(action=Action.QUARANTINE, sandbox="sandbox-9", attack=rare) for each in many[::500]]
+    plain[::400] = [each._replace(first_seen_us=RARE_US, last_seen_us=RARE_US) for each in plain[::400]]
     assert standing.store(changes(*plain, first=standing.position() + 1), after=standing.position())
     with psycopg.connect(module_database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE patterns.attack_patterns")

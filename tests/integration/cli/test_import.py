@@ -133,6 +133,44 @@ def test_its_decisions_are_reached_again(drlactors: Said, log: PostgresEventLog,
     assert (status, "59 of 59" in told) == (0, True)
 
 
+def test_patterns_of_reports_are_found_by_when_their_samples_ran(drlactors: Said, tmp_path: Path):
+    days = {"first": "2020-10-22", "later": "2020-10-29", "years_later": "2023-01-28"}
+    absurd = {"ahead": "2093-01-28", "counts": "1970-01-01"}
+    ran = {
+        name: cape(cape_process(7, *(cape_call(at=f"10:00:0{second},500", day=day) for second in range(3))))
+        for name, day in (days | absurd).items()
+    }
+    assert drlactors("import", reports(tmp_path / "in", **ran))[0] == 0
+    assert drlactors("patterns", "rebuild")[0] == 0
+
+    def seen(*conditions: str) -> list[str | None]:
+        told = drlactors("patterns", "query", "--json", *conditions)[1]
+        return sorted((json.loads(line)["first_seen"] for line in told.splitlines()), key=str)
+
+    october = ("--ran-since", "2020-10-01", "--ran-until", "2020-11-01")
+    first, later, years_later = (f"{days[name]}T10:00:00.500000Z" for name in ("first", "later", "years_later"))
+    assert seen() == [first, later, years_later, None, None]
+    assert seen(*october) == [first, later]
+    assert seen(*october, "--since", "2026-01-01", "--sandbox", "CAPE 2.4") == [first, later]
+    assert seen(*october, "--until", "2026-01-01") == []
+    assert seen("--ran-since", "2020-10-22T10:00:01") == [later, years_later]
+    assert seen("--ran-until", "2020-10-22T12:00:01+02:00") == [first]
+    page, more = drlactors("patterns", "query", "--json", *october, "--limit", "1")[1:]
+    rest = drlactors("patterns", "query", "--json", *october, *more.removeprefix("more: ").split())[1]
+    assert sorted(json.loads(line)["first_seen"] for line in (page, rest)) == [first, later]
+    shown = json.loads(page)
+    assert f"last_seen    {shown['last_seen']}" in drlactors("patterns", "show", shown["session"])[1]
+
+    exported = drlactors("patterns", "export", "--format", "ocsf", *october)[1].splitlines()
+    assert {json.loads(line)["duration"] for line in exported} == {3000}
+    bundle = json.loads(drlactors("patterns", "export", "--format", "stix", "--ran-since", "2023-01-01")[1])
+    [analysis] = [each for each in bundle["objects"] if each["type"] == "malware-analysis"]
+    assert (analysis["analysis_started"], analysis["analysis_ended"]) == (
+        "2023-01-28T10:00:00.500Z",
+        "2023-01-28T10:00:03.500Z",
+    )
+
+
 def test_outcomes_come_from_where_one_says(drlactors: Said, log: PostgresEventLog, tmp_path: Path):
     folder = reports(
         tmp_path / "in",

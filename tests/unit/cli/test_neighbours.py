@@ -9,6 +9,7 @@ from drlactors.testing.memory_patterns import MemoryPatterns
 from tests.contract.patterns.kit import changes, pattern
 
 MANY = [pattern(number) for number in range(60)]
+LATER_US = MANY[-1].ended_us + 1
 DECISION = ActionSelected(
     seq=3,
     action=Action.REVIEW,
@@ -40,7 +41,7 @@ def test_only_what_had_ended_before_counts_so_that_the_answer_stays_the_same():
 
 
 def test_it_says_how_many_of_the_nearest_are_known_to_be_malicious():
-    lines, plain = told(filled(), DECISION, 10**12, 5)
+    lines, plain = told(filled(), DECISION, LATER_US, 5)
     malicious = sum(each["truth"] == "malicious" for each in plain)
     known = sum(each["truth"] is not None for each in plain)
     assert lines[0] == f"nearest patterns: {malicious} malicious of {known} that are known, 5 in all"
@@ -51,6 +52,6 @@ def test_it_says_how_many_of_the_nearest_are_known_to_be_malicious():
 def test_a_review_can_be_decided_while_the_pattern_store_is_away():
     store = filled()
     store.away = True
-    assert told(store, DECISION, 10**12, 5) == (["nearest patterns: away"], [])
+    assert told(store, DECISION, LATER_US, 5) == (["nearest patterns: away"], [])
     assert told(store, None, 0, 5) == ([], [])
-    assert told(MemoryPatterns(), DECISION, 10**12, 5) == (["nearest patterns: none"], [])
+    assert told(MemoryPatterns(), DECISION, LATER_US, 5) == (["nearest patterns: none"], [])

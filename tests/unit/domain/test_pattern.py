@@ -1,5 +1,6 @@
 """A session's pattern is a function of what happened in it, and of what its sample turned out to be."""
 
+from itertools import repeat
 from uuid import UUID
 
 import numpy as np
@@ -8,18 +9,21 @@ import pytest
 from drlactors.domain.action import Action
 from drlactors.domain.attack import recognise
 from drlactors.domain.ids import SessionId
-from drlactors.domain.pattern import Truth, pattern_of
+from drlactors.domain.pattern import AHEAD_US, EARLIEST_US, Truth, pattern_of
 from drlactors.domain.reward import Weights
 from drlactors.domain.session import (
     ActionFailed,
     ActionSelected,
     Ended,
     EndReason,
+    Event,
     FeedbackReceived,
     Outcome,
     OutcomeReported,
     SessionLost,
+    TelemetryRecorded,
 )
+from drlactors.domain.telemetry import Telemetry, Window
 from drlactors.testing.given import ARTIFACT, EPISODE, recorded, started
 
 SESSION = SessionId(UUID(int=1))
@@ -105,6 +109,54 @@ def test_a_session_under_two_feature_schemas_has_no_reward():
     assert (found.reward, found.schema) == (None, "other")
 
 
+def at(observed_us: int, window_ms: int = 1000) -> TelemetryRecorded:
+    return TelemetryRecorded(Window(0, window_ms, observed_us, Telemetry(syscall_count=1)))
+
+
+IN_2020_US = 1_603_335_475_116_000
+SECOND_US = 1_000_000
+#: When the log says that it was over: years later, as of a report.
+OVER_US = 1_767_225_600_000_000
+
+
+def ran(*seen: TelemetryRecorded) -> tuple[int | None, int | None]:
+    events: list[Event] = [started(), *seen, chosen(Action.CONTINUE, 0), FINISHED]
+    found = pattern_of(SESSION, zip(repeat(OVER_US), events), malicious=None, weights=WEIGHTS)
+    assert found is not None
+    assert found.faults() == []
+    assert (found.started_us, found.decided_us, found.ended_us) == (OVER_US,) * 3
+    return found.first_seen_us, found.last_seen_us
+
+
+def test_when_a_sample_ran_is_by_its_sandboxs_clock():
+    assert ran(*(at(IN_2020_US + n * SECOND_US) for n in range(3))) == (
+        IN_2020_US - SECOND_US,
+        IN_2020_US + 2 * SECOND_US,
+    )
+    assert ran(at(IN_2020_US, 0)) == (IN_2020_US, IN_2020_US)
+
+
+@pytest.mark.parametrize(
+    "absurd",
+    [0, 1, 150_741_000, EARLIEST_US, EARLIEST_US - 1, OVER_US + AHEAD_US + 1, 1 << 53, (1 << 63) - 1],
+    ids=["none", "a count", "of a guest that began in 1970", "1990", "before it", "ahead", "far ahead", "the largest"],
+)
+def test_what_a_sandboxs_clock_cannot_have_said_is_passed_over(absurd):
+    assert ran(at(absurd)) == (None, None)
+    assert ran(at(absurd), at(IN_2020_US), at(absurd)) == (IN_2020_US - SECOND_US, IN_2020_US)
+
+
+def test_a_sample_that_sets_the_clock_back_shortens_nothing():
+    assert ran(at(IN_2020_US), at(IN_2020_US + SECOND_US), at(EARLIEST_US + SECOND_US)) == (
+        IN_2020_US - SECOND_US,
+        IN_2020_US + SECOND_US,
+    )
+
+
+def test_a_clock_may_be_ahead_by_a_time_zone():
+    assert ran(at(OVER_US + AHEAD_US)) == (OVER_US + AHEAD_US - SECOND_US, OVER_US + AHEAD_US)
+
+
 def test_what_cannot_be_is_said():
     good = made(*STOPPED, FINISHED)
     bad = {
@@ -116,6 +168,8 @@ def test_what_cannot_be_is_said():
         "artifact '../x'": good._replace(artifact=ARTIFACT._replace(sha256="../x")),
         "stage 3": good._replace(stage=3),
         "decided 0": good._replace(decided_us=0),
+        "first seen 5, last seen 9": good._replace(first_seen_us=5, last_seen_us=9),
+        "last seen None": good._replace(first_seen_us=EARLIEST_US),
     }
     assert {says: len(each.faults()) for says, each in bad.items()} == dict.fromkeys(bad, 1)
     assert all(says in each.faults()[0] for says, each in bad.items())

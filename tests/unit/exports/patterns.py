@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from drlactors.domain.action import Action
 from drlactors.domain.attack import RULES, TECHNIQUES, AttackType, Recognised
 from drlactors.domain.ids import EpisodeId, SessionId
-from drlactors.domain.pattern import AttackPattern, Truth
+from drlactors.domain.pattern import AHEAD_US, EARLIEST_US, AttackPattern, Truth
 from drlactors.domain.session import Artifact
 from drlactors.exports.producer import Producer
 
 PRODUCER = Producer("site-1", "0.1.0")
 DECIDED_US = 1_790_000_000_123_456
+RAN_US = 1_580_000_000_654_321
 
 #: Whatever a sandbox may call itself or an artifact.
 NAMES = st.text(min_size=1, max_size=30) | st.sampled_from(
@@ -43,6 +44,8 @@ def pattern(number: int = 0, **changed: Any) -> AttackPattern:
         started_us=DECIDED_US - 2_000_000,
         decided_us=DECIDED_US,
         ended_us=DECIDED_US + 500_000,
+        first_seen_us=RAN_US,
+        last_seen_us=RAN_US + 60_000_000,
     )
     return plain._replace(**changed)
 
@@ -52,6 +55,8 @@ def patterns(draw: st.DrawFn) -> AttackPattern:
     """Any that there may be."""
     started_us = draw(MOMENTS)
     decided_us = started_us + draw(st.integers(0, 10**10))
+    first_seen_us = draw(st.none() | st.integers(EARLIEST_US, decided_us))
+    ran_us = draw(st.integers(0, AHEAD_US))
     techniques = draw(st.lists(st.sampled_from([*TECHNIQUES]), unique=True, max_size=4))
     rules = draw(st.lists(st.sampled_from([rule.id for rule in RULES]), unique=True, max_size=3))
     return AttackPattern(
@@ -73,4 +78,6 @@ def patterns(draw: st.DrawFn) -> AttackPattern:
         started_us=started_us,
         decided_us=decided_us,
         ended_us=decided_us + draw(st.integers(0, 10**10)),
+        first_seen_us=first_seen_us,
+        last_seen_us=None if first_seen_us is None else first_seen_us + ran_us,
     )

@@ -18,7 +18,7 @@ from drlactors.exports.ocsf.rules import faults
 from drlactors.exports.ocsf.schema import CLASSES, EVENT, OBJECTS, VERSION, Attribute
 from drlactors.testing.given import EPISODE, started
 from tests.contract.store.given import recorded, selected, session
-from tests.unit.exports.patterns import DECIDED_US, PRODUCER, pattern, patterns
+from tests.unit.exports.patterns import DECIDED_US, PRODUCER, RAN_US, pattern, patterns
 from tests.unit.exports.published import complaints, published
 
 SESSION = SessionId(session().id)
@@ -110,6 +110,14 @@ def test_whatever_the_pattern_its_finding_is_sound(any_pattern):
     assert event["type_uid"] == 200401
 
 
+def test_a_finding_says_nothing_of_when_it_ran_where_that_is_not_known():
+    event = finding(pattern(first_seen_us=None, last_seen_us=None), PRODUCER)
+    assert not {"start_time", "end_time", "duration"} & set(event)
+    assert not {"first_seen_time", "last_seen_time"} & set(event["finding_info"])
+    assert event["time"] == DECIDED_US // 1000
+    assert complaints(event) == []
+
+
 @pytest.mark.parametrize("kind", AttackType)
 @pytest.mark.parametrize("truth", [*Truth, None])
 def test_the_published_schema_takes_each_kind_of_finding(kind, truth):
@@ -123,10 +131,13 @@ def test_a_finding_says_what_was_found():
     assert FINDING["unmapped"]["policy_confidence"] == 0.87
     assert FINDING["time"] == DECIDED_US // 1000
     assert (FINDING["start_time"], FINDING["end_time"], FINDING["duration"]) == (
-        DECIDED_US // 1000 - 2000,
-        DECIDED_US // 1000 + 500,
-        2500,
+        RAN_US // 1000,
+        RAN_US // 1000 + 60_000,
+        60_000,
     )
+    info = FINDING["finding_info"]
+    assert (info["first_seen_time"], info["last_seen_time"]) == (FINDING["start_time"], FINDING["end_time"])
+    assert info["created_time"] == FINDING["time"]
     assert FINDING["finding_info"]["uid"] == str(pattern().session)
     injected, encrypted = FINDING["finding_info"]["attacks"]
     assert (injected["technique"]["uid"], injected["sub_technique"]["uid"]) == ("T1055", "T1055.003")

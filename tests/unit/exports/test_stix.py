@@ -128,6 +128,19 @@ def test_files_and_techniques_stand_once_and_memory_is_bounded(monkeypatch):
     assert again[of_type("file", pattern())[0]["id"]] == 2
 
 
+def test_when_it_ran_is_by_the_sandboxs_clock_and_when_that_was_said_by_ours():
+    known, unknown = pattern(), pattern(first_seen_us=None, last_seen_us=None)
+    ran = ("2020-01-26T00:53:20.654Z", "2020-01-26T00:54:20.654Z")
+    [analysis], [malware] = of_type("malware-analysis", known), of_type("malware", known)
+    assert (analysis["analysis_started"], analysis["analysis_ended"]) == ran
+    assert (malware["first_seen"], malware["last_seen"]) == ran
+    assert malware["created"].startswith("2026-")
+    assert of_type("indicator", known)[0]["valid_from"].startswith("2026-")
+    [analysis], [malware] = of_type("malware-analysis", unknown), of_type("malware", unknown)
+    assert not {"analysis_started", "analysis_ended"} & set(analysis)
+    assert not {"first_seen", "last_seen"} & set(malware)
+
+
 def test_a_bundle_of_nothing_is_one():
     assert json.loads("".join(bundle([], PRODUCER)))["objects"][0]["type"] == "identity"
     assert parsed().objects

@@ -56,6 +56,10 @@ def test_no_name_begins_a_formula(name):
 def test_what_is_not_known_is_empty_and_null():
     assert rows(pattern(reward=None))[1][list(COLUMNS).index("reward")] == ""
     assert json.loads(next(json_lines([pattern(reward=None)])))["reward"] is None
+    never = pattern(first_seen_us=None, last_seen_us=None)
+    assert rows(never)[1][-2:] == ["", ""]
+    assert json.loads(next(json_lines([never])))["first_seen"] is None
+    assert rows(pattern())[1][-2:] == ["2020-01-26T00:53:20.654321Z", "2020-01-26T00:54:20.654321Z"]
 
 
 @pytest.mark.parametrize("column", ["techniques", "rules", "features"])

@@ -28,19 +28,15 @@ CLASSIFICATIONS: dict[AttackType, int] = {
 def finding(pattern: AttackPattern, producer: Producer) -> dict[str, Any]:
     """Benign sessions give findings too: of informational severity, and no alerts."""
     said, sure = result(pattern), percent(pattern)
-    began, decided, ended = (milliseconds(at) for at in (pattern.started_us, pattern.decided_us, pattern.ended_us))
     # What is said otherwise later is another event, of the same finding: who collects events drops a repeated one.
-    of = (pattern.session, said, sure, *pattern.attack)
+    of = (pattern.session, said, sure, *pattern.attack, pattern.first_seen_us, pattern.last_seen_us)
     event = begun(FINDING, CREATE, severity(pattern), pattern.decided_us, producer, *of, episode=pattern.episode)
     event |= {
-        "start_time": began,
-        "end_time": ended,
-        "duration": ended - began,
         "message": f"{said}: {_behaviour(pattern)}, answered with {pattern.action.name.lower()}",
         **choice("status_id", "status", NEW, FINDING_STATES),
         **choice("confidence_id", "confidence", 0 if sure is None else _third(sure), CONFIDENCES),
         "is_alert": said in (Result.MALICIOUS, Result.SUSPICIOUS),
-        "finding_info": _info(pattern, decided),
+        "finding_info": _info(pattern),
         "evidences": [{"file": file(pattern.artifact)}],
         "observables": [hash_at("evidences.file", pattern.artifact)],
         "resources": [{"name": pattern.sandbox, "type": "sandbox"}],
@@ -56,6 +52,9 @@ def finding(pattern: AttackPattern, producer: Producer) -> dict[str, Any]:
             "artifact_kind": pattern.artifact.kind,
         },
     }
+    if ran := _ran(pattern):
+        first, last = ran
+        event |= {"start_time": first, "end_time": last, "duration": last - first}
     if sure is not None:
         event["confidence_score"] = sure
     if said is Result.MALICIOUS:
@@ -63,16 +62,23 @@ def finding(pattern: AttackPattern, producer: Producer) -> dict[str, Any]:
     return event
 
 
-def _info(pattern: AttackPattern, decided: int) -> dict[str, Any]:
+def _ran(pattern: AttackPattern) -> tuple[int, int] | None:
+    """By the sandbox's clock; None where it said none."""
+    if pattern.first_seen_us is None or pattern.last_seen_us is None:
+        return None
+    return milliseconds(pattern.first_seen_us), milliseconds(pattern.last_seen_us)
+
+
+def _info(pattern: AttackPattern) -> dict[str, Any]:
     info: dict[str, Any] = {
         "uid": str(pattern.session),
         "title": f"{_behaviour(pattern)} in {pattern.sandbox}",
         "types": [pattern.attack.kind],
-        "created_time": decided,
-        "first_seen_time": milliseconds(pattern.started_us),
-        "last_seen_time": milliseconds(pattern.ended_us),
+        "created_time": milliseconds(pattern.decided_us),
         "analytic": _analytic(pattern.policy, RULE if pattern.policy.startswith("rules") else LEARNED),
     }
+    if ran := _ran(pattern):
+        info["first_seen_time"], info["last_seen_time"] = ran
     if pattern.attack.rules:
         info["related_analytics"] = [_analytic(rule, RULE) for rule in pattern.attack.rules]
     if pattern.attack.techniques:

@@ -45,7 +45,7 @@ class Built(NamedTuple):
 
     part: str
     about: About
-    started_us: int  # by the guest's clock
+    started_us: int  # by the guest's clock, moved to UTC where the report says how far
     windows: tuple[Window, ...]
     outside: tuple[int, ...]  # of each window, calls of processes neither in the tree nor injected from it
     processes: tuple[Traced, ...]
@@ -233,7 +233,7 @@ class _Run:
         ):
             if calls := sum(fold.calls for at in lost for _, fold in by_window[at]):
                 self._passed[what] += calls
-        started_us = (self._anchor_us or 0) + first * self._window_us
+        started_us = (self._anchor_us or 0) + self._about.clock_us + first * self._window_us
         windows, outside = [], []
         for seq, at in enumerate(range(first, last + 1)):
             folds = by_window.get(at, [])

@@ -1,4 +1,4 @@
-"""Plays runs that are over at a running system, as if they happened now.
+"""Plays runs that are over at a running system, window by window.
 
 A finished run does not react: terminating it only stops the playing, isolating it changes nothing in what follows.
 """
@@ -33,7 +33,7 @@ def play(run: Finished, link: SandboxLink, clock: Clock, *, speed: float, watch:
             pause.wait(max(0.0, due_s - clock.monotonic_s()))
             if hosted.stopped is not None:
                 break
-            hosted.send([window._replace(observed_us=clock.now_us())])
+            hosted.send([window])  # with the time of the run: it is not of today
             watch()
         hosted.wait_answered(PATIENCE_S)
         if run.outcome is not None:

@@ -44,6 +44,9 @@ class About(NamedTuple):
     unseen: frozenset[str] = frozenset()  # fields of Telemetry that this kind of report cannot tell: missing, not zero
     #: False, said before the first call: calls of one process come in any order, only their times say which was first.
     ordered: bool = True
+    #: What is to be added to the times of calls for microseconds since 1970, where the report says: they count from the
+    #: guest's start, or are local time. Windows bear the sum; nothing is aligned by it.
+    clock_us: int = 0
 
 
 class Process(NamedTuple):

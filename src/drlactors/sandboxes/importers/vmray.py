@@ -1,6 +1,8 @@
 """Reads VMRay's function log (flog.xml): what each monitored process called, with arguments before and after.
 
-- ``ts`` is milliseconds of the guest. A call is at the time when it began; one that never returned is a call.
+- ``ts`` is milliseconds since the guest began. A call is at the time when it began; one that never returned is a call.
+  ``analysis_date``, which is UTC (a summary says the same with its zone), says on which day that was: there the first
+  call is put.
 - Processes have numbers of the log's own; ``os_pid`` is the guest's. ``monitor_reason`` says which is the target, and
   which was reached by injection.
 - Later calls name files and keys by handle: what each handle stands for is remembered from the call that opened it.
@@ -12,10 +14,11 @@
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from xml.parsers import expat
 
 from drlactors.sandboxes.importers import vmray_summary as summary
-from drlactors.sandboxes.importers.report import About, Call, Deed, Format, Item, Passed, Process
+from drlactors.sandboxes.importers.report import About, Call, Deed, Format, Item, Passed, Process, since_1970_us
 from drlactors.sandboxes.importers.source import Source, Unreadable
 from drlactors.sandboxes.importers.windows_api import WindowsApi
 
@@ -114,6 +117,7 @@ class _Log:
         self._call: dict[str, str] | None = None  # the attributes of the call that is open
         self._arguments: dict[str, str] = {}
         self._parameter = ""
+        self._date_us: int | None = None  # of the analysis, until something has a time
         self._api = WindowsApi()
         self._handles: OrderedDict[tuple[int, str], str] = OrderedDict()
 
@@ -126,6 +130,7 @@ class _Log:
             raise Unreadable(self.where(), f"nested deeper than {MAX_DEPTH}")
         if name == "analysis":
             self.items.append(About(tool=f"VMRay {attributes.get('analyzer_version', '')[:20]}".rstrip()))
+            self._date_us = _date_us(attributes.get("analysis_date", ""))
         elif name == "monitor_process":
             self._monitored(attributes)
         elif name == "fncall":
@@ -174,6 +179,9 @@ class _Log:
         self._follow(pid, name, arguments, ok=ok)
         plain = name.removesuffix("W").removesuffix("A")
         plain = "Nt" + plain[2:] if plain.startswith("Zw") else plain
+        if self._date_us is not None:
+            self.items.append(About(clock_us=self._date_us - at_us))
+            self._date_us = None
         told = self._api.call(pid, _ALIASES.get(plain, plain), at_us, ok, 1, arguments)
         self.items.append(told._replace(name=name))
         if new := arguments.get("NewFileName"):
@@ -216,6 +224,14 @@ class _Log:
         if not 0 <= number < 1 << 48:
             raise Unreadable(self.where(), f"{name}: {number} is too large")
         return number
+
+
+def _date_us(said: str) -> int | None:
+    """Microseconds since 1970; None where it is not written as ``24.09.2024 18:10:23.406``."""
+    try:
+        return since_1970_us(datetime.strptime(f"{said}Z", "%d.%m.%Y %H:%M:%S.%f%z").isoformat())
+    except ValueError:
+        return None
 
 
 def _hexadecimal(text: str) -> int:

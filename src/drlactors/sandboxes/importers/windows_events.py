@@ -11,7 +11,8 @@ An event counts as one call. What it says was done becomes a deed:
   counted; what was accessed through a handle (4663) is what its access mask says.
 
 Clocks: ``@timestamp`` is of the event or of its arrival, and in some logs local time that calls itself UTC; it is the
-one time that all events of a log have, and a second or two late at most. Lines are in the order of arrival.
+one time that all events of a log have, and a second or two late at most. Sysmon's ``UtcTime`` is UTC: the first one
+says by how many quarters of an hour the log is off. Lines are in the order of arrival.
 
 Several machines in one log have the same numbers for other processes: those of the second machine are counted from
 ``1 << 32`` on, of the third from ``2 << 32``. A log names no artifact; nothing in it is the target. That a channel was
@@ -31,6 +32,8 @@ AGAIN_US = 5_000_000
 MOST_REMEMBERED = 4096
 MOST_MACHINES = 1024
 SYSTEM_PID = 4
+#: Of time zones: what they are apart, and how far the farthest is from UTC.
+QUARTER_US, WIDEST_US = 900_000_000, 50_400_000_000
 _BEGINS = re.compile(rb'\s*\{(?=[^\n]*"EventID"\s*:\s*"?\d)(?=[^\n]*"Channel"\s*:)')
 _TIMES = ("@timestamp", "TimeCreated", "UtcTime", "EventTime")
 _UNSEEN = frozenset({"cpu_usage", "memory_usage", "bytes_sent", "bytes_received"})
@@ -65,6 +68,7 @@ class _Log:
         self._named: OrderedDict[int, None] = OrderedDict()
         self._told: OrderedDict[tuple[object, ...], int] = OrderedDict()
         self._begun: set[tuple[int, str]] = set()  # channels of machines
+        self._placed = False  # it is known by which time zone the log is off
 
     def read(self, event: Fields) -> Iterator[Item]:
         channel, number = event.text("Channel").lower(), event.number("EventID")
@@ -78,6 +82,8 @@ class _Log:
         if len(self._begun) < MOST_REMEMBERED:
             self._begun.add((machine, channel))
         at_us = _time(event)
+        if at_us is not None and channel == _SYSMON and not self._placed:
+            yield from self._place(event, at_us)
         pid = next((found for name in kind.pids if (found := event.number(name))), None)
         if kind is _CLEARED:
             pid = pid or SYSTEM_PID  # these events do not say who did it
@@ -87,6 +93,17 @@ class _Log:
             self._pass("events of no process")
         else:
             yield from self._happened(kind, event, at_us, machine, machine + pid)
+
+    def _place(self, event: Fields, at_us: int) -> Iterator[About]:
+        """By which time zone the log is off."""
+        try:
+            off_us = since_1970_us(event.text("UtcTime")) - at_us
+        except ValueError:
+            return  # it has none, or none that can be read; another event may
+        self._placed = True
+        zone_us = round(off_us / QUARTER_US) * QUARTER_US
+        if zone_us and abs(zone_us) <= WIDEST_US:
+            yield About(ordered=False, clock_us=zone_us)
 
     def _machine(self, host: str, event: Fields) -> int:
         """What is added to the numbers of this machine's processes."""

@@ -30,7 +30,8 @@ from drlactors.sandboxes.importers.live import play
 from drlactors.testing.memory_bus import MemoryBus
 
 RULES = Rules(1, 1, 1, 1, 1)
-WINDOWS = tuple(Window(seq, 10, 0, Telemetry(syscall_count=seq)) for seq in range(50))
+IN_2020_US = 1_603_335_475_116_000
+WINDOWS = tuple(Window(seq, 10, IN_2020_US + 10_000 * seq, Telemetry(syscall_count=seq)) for seq in range(50))
 RUN = Finished(session_of("ab" * 32), "CAPE 2.4", Artifact("ab" * 32, "exe"), 10, WINDOWS, Outcome.MALICIOUS, "why")
 
 
@@ -79,6 +80,7 @@ def test_a_run_that_nobody_stops_is_told_to_its_end(bus: MemoryBus) -> None:
     system, stopped, sent = played(bus, stop_at=-1)
     assert (stopped, sent) == (None, 50)
     assert system.windows() == list(range(50))
+    assert [one.window for one in system.heard if isinstance(one, Record)] == list(WINDOWS)  # also when that was
     assert isinstance(system.heard[0], Start)
     assert [one for one in system.heard if isinstance(one, Report | End)] == [
         Report(Outcome.MALICIOUS, "why"),

@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,6 +115,9 @@ def test_every_capture_counts_what_a_plain_reading_counts(subtests):
                 if event["EventID"] == 1 and "Sysmon" in event["Channel"]
             }
             assert sum(window.telemetry.child_processes or 0 for window in built.windows) == len(made)
+            told = (event.get("UtcTime") for event in events if "Sysmon" in event["Channel"])
+            utc_us = [round(datetime.fromisoformat(f"{at}+00:00").timestamp() * 1e6) for at in told if at]
+            assert -1_000_000 <= built.started_us - min(utc_us) <= 120_000_000  # what was done before may be told late
             set_keys = [event for event in events if event["EventID"] == 13 and event.get("ProcessId")]
             assert any(window.telemetry.registry_modification for window in built.windows) == bool(set_keys)
 
@@ -130,6 +134,7 @@ def test_a_drakvuf_log_counts_what_a_plain_reading_counts(subtests):
                 one["PID"] for one in told
             )
             at_s = [float(one["TimeStamp"]) for one in told]
+            assert 0 <= min(at_s) * 1e6 - built.started_us <= 1_000_000
             assert len(built.windows) - 1 <= max(at_s) - min(at_s) + 1 <= len(built.windows) + 1
             untimed = sum("TimeStamp" not in one for one in records)
             assert dict(built.passed)["records without a time"] == untimed
@@ -148,14 +153,15 @@ def test_a_vmray_log_counts_what_a_plain_reading_counts(subtests):
             called = re.findall(r'<fncall ts="(\d+)"', text)
             assert detected == "VMRay"
             assert built.calls == len(called)
-            assert built.started_us == int(called[0]) * 1000
+            beside = json.loads(gzip.decompress(file.with_name("vmray-summary_v2.json.gz").read_bytes()))
+            created = datetime.fromisoformat(beside["analysis_metadata"]["creation_time"])
+            assert built.started_us == round(created.timestamp() * 1_000_000)
             assert len(built.windows) == (int(called[-1]) - int(called[0])) // 1000 + 1
             monitored = dict(re.findall(r'<monitor_process [^>]*image_name="([^"]+)"[^>]* os_pid="([^"]+)"', text))
             assert {traced.process.name: traced.process.pid for traced in built.processes} == {
                 image: int(pid, 16) for image, pid in monitored.items()
             }
             assert [traced.process.target for traced in built.processes].count(True) == 1
-            beside = json.loads(gzip.decompress(file.with_name("vmray-summary_v2.json.gz").read_bytes()))
             assert built.about.sha256 == beside["files"]["file_0"]["hash_values"]["sha256"]
             connects = len(re.findall(r'name="(?:WinHttpConnect|InternetConnect[AW]|connect)"', text))
             assert sum(window.telemetry.network_connections or 0 for window in built.windows) == connects

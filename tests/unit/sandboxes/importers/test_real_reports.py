@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -114,7 +115,14 @@ def test_every_report_says_what_a_plain_reading_says(subtests):
                 assert all(window.seq == seq for seq, window in enumerate(built.windows))
                 if SHIFTED not in dict(built.passed):
                     assert [window.telemetry.syscall_count for window in built.windows] == by_window
+                    since_us = min(map(moment, calls_of(plain)), default=built.started_us) - built.started_us
+                    assert 0 <= since_us < 1_000_000  # windows are by the guest's own UTC
                     assert built.windows[0].telemetry.syscall_types[0] == types.most_common(1)[0][0] if by_window else 1
+
+
+def calls_of(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for process in report["behavior"].get("processes", ()):
+        yield from process["calls"]
 
 
 def plainly(report: dict[str, Any]) -> tuple[Counter[int], list[int], Counter[str]]:

@@ -53,6 +53,20 @@ def read_file(path: Path) -> Built:
     return built
 
 
+def began_us(date: str, *elements: str) -> int:
+    begin = BEGIN.replace("log_version", f'analysis_date="{date}" log_version')
+    (built,) = build(items((begin + process() + "".join(elements) + END).encode(), "flog.xml"))
+    assert [window.observed_us - built.started_us for window in built.windows] == [1_000_000, 2_000_000, 3_000_000]
+    return built.started_us
+
+
+def test_a_run_begins_at_the_date_of_the_analysis_where_the_log_says_one():
+    sleeps = [call("Sleep", {}, at_ms=at_ms) for at_ms in (145_563, 146_600, 147_999)]
+    assert began_us("24.09.2024 18:10:23.406", *sleeps) == 1_727_201_423_406_000
+    for none in ("", "yesterday", "31.02.2024 18:10:23.406", "24.09.2024"):
+        assert began_us(none, *sleeps) == 145_563_000
+
+
 HKCU = "0xffffffff80000001"
 OPENED = '<param name="phkResult" type="ptr" value="0xb"><deref type="unsigned_64bit" value="0xa0"/></param>'
 

@@ -1,11 +1,13 @@
 """Events of Windows become calls of the processes that they name, and do each thing once."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from drlactors.domain.attack import recognise
+from drlactors.sandboxes.importers.building import build
 from drlactors.sandboxes.importers.report import Call, Deed
 from drlactors.sandboxes.importers.source import Unreadable
 from tests.unit.sandboxes.importers.kit import items, lines, read
@@ -184,3 +186,19 @@ def test_events_that_arrive_late_are_in_the_window_of_their_time():
 def test_a_broken_event_is_named_with_its_line_and_field(line, place):
     with pytest.raises(Unreadable, match=place):
         items(lines(sysmon(5)) + line.encode() + b"\n", "log.json")
+
+
+@pytest.mark.parametrize(
+    ("utc", "hour"),
+    [
+        ("2020-10-22 02:57:00.500", 2),
+        ("2020-10-22 06:56:58.100", 6),
+        ("2020-10-21 21:12:59.900", 21),
+        ("2020-12-24 02:57:00.000", 2),  # no zone is so wide: it is something else
+        ("in the morning", 2),
+    ],
+)
+def test_a_log_in_local_time_is_moved_to_utc_by_what_sysmon_says(utc, hour):
+    (built,) = build(items(lines(security(4673, 1.0), sysmon(5, 2.0, UtcTime=utc), sysmon(5, 3.0)), "log.json"))
+    began = datetime.fromtimestamp(built.started_us / 1e6, UTC)
+    assert (began.hour, began.second, len(built.windows)) == (hour, 1, 3)
