@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drlactors.cli.listing import print_rows
+from drlactors.cli.numbers import Position
 from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def write(
     folder: Path | None = None,
     /,
     *,
-    through: int | None = None,
+    through: Position | None = None,
     before: datetime | None = None,
     where: Whereabouts = HERE,
 ) -> None:

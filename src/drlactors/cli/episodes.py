@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from drlactors.cli.listing import print_rows
+from drlactors.cli.numbers import Hours, Limit
 from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def carry_out(log: "EventLog", episode: UUID, command: Any, at_us: int) -> int |
     raise EpisodeGoesOn
 
 
-def list_(*, limit: int = 20, as_json: bool = False, where: Whereabouts = HERE) -> None:
+def list_(*, limit: Limit = 20, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """List episodes, the newest first: their verdict, who corrected it, and their sessions.
 
     Examples
@@ -105,8 +106,8 @@ def list_(*, limit: int = 20, as_json: bool = False, where: Whereabouts = HERE) 
 
 def statistics(
     *,
-    hours: float = 0.0,
-    limit: int = 100_000,
+    hours: Hours = 0.0,
+    limit: Limit = 100_000,
     as_json: bool = False,
     where: Whereabouts = HERE,
 ) -> None:

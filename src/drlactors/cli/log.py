@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from drlactors.cli.listing import print_rows
+from drlactors.cli.numbers import Limit, Position
 from drlactors.cli.whereabouts import HERE, Whereabouts
 
 #: Rows of the log that are looked through at a time.
 PAGE = 2000
 
 
-def sessions(*, limit: int = 20, as_json: bool = False, where: Whereabouts = HERE) -> None:
+def sessions(*, limit: Limit = 20, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """List sessions, the newest first: their state, windows, last action, outcome.
 
     Examples
@@ -83,8 +84,8 @@ def newest_streams(log: Any, category: Any, limit: int) -> list[Any]:
 def events(
     *,
     session: UUID | None = None,
-    after: int = 0,
-    limit: int = 50,
+    after: Position = 0,
+    limit: Limit = 50,
     follow: bool = False,
     as_json: bool = False,
     where: Whereabouts = HERE,

@@ -2,11 +2,11 @@
 
 import json
 import sys
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from drlactors.cli.conditions import ALL, Conditions
 from drlactors.cli.listing import print_rows
+from drlactors.cli.numbers import Limit
 from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def query(
     *,
     conditions: Conditions = ALL,
     like: str = "",
-    limit: int = 20,
+    limit: Limit = 20,
     after: str = "",
     as_json: bool = False,
     where: Whereabouts = HERE,
@@ -61,8 +61,6 @@ def query(
     """
     from drlactors.wiring import patterns
 
-    if limit < 1:
-        raise SystemExit(f"--limit {limit}: it is at least 1")
     wanted = conditions.query()
     with patterns(*where) as asked:
         if like:
@@ -242,7 +240,7 @@ def _place(text: str) -> "Place":
         place = Place(float(key), _session(session))
     except (ValueError, NoSuchPattern) as error:
         raise NotAPlace from error
-    if not isfinite(place.key):
+    if not abs(place.key) < 1 << 63:  # which no nan is
         raise NotAPlace
     return place
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from drlactors.cli.numbers import Position
 from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def replay(
     verify: bool = False,
     against: str = "",
     session: UUID | None = None,
-    since: int = 0,
+    since: Position = 0,
     as_json: bool = False,
     where: Whereabouts = HERE,
 ) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from drlactors.cli.listing import print_rows
+from drlactors.cli.numbers import Limit
 from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ ATTEMPTS = 10
 def list_(
     *,
     every: bool = False,
-    limit: int = 20,
+    limit: Limit = 20,
     as_json: bool = False,
     where: Whereabouts = HERE,
 ) -> None:

@@ -1,6 +1,7 @@
 """`drlactors migrate`, `drlactors dead-letters`: what an operator looks after."""
 
 from drlactors.cli.listing import print_rows
+from drlactors.cli.numbers import Limit
 from drlactors.cli.whereabouts import HERE, Whereabouts
 
 
@@ -32,7 +33,7 @@ def migrate(*, status: bool = False, where: Whereabouts = HERE) -> int:
     return 1 if missing else 0
 
 
-def dead_letters(*, limit: int = 20, as_json: bool = False, where: Whereabouts = HERE) -> None:
+def dead_letters(*, limit: Limit = 20, as_json: bool = False, where: Whereabouts = HERE) -> None:
     """List the newest messages that were not taken, oldest first: when, where they were sent, size, and why.
 
     They stay in the stream for 30 days, or until newer ones need the room.

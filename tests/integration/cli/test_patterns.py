@@ -118,7 +118,7 @@ def test_what_was_learned_is_made_asked_for_and_counted(drlactors: Said) -> None
         (("query", "--since", "yesterday"), "A time is written as"),
         (("query", "--after", "here"), "The place behind which"),
         (("query", "--after", f"inf/{session_of(0)}"), "The place behind which"),
-        (("query", "--limit", "0"), "at least 1"),
+        (("query", "--after", f"1e300/{session_of(0)}"), "The place behind which"),
         (("query", "--like", "nobody"), "The log has no decision"),
         (("query", "--like", f"{session_of(0)}:999"), "The log has no decision"),
         (("show", "00000000-0000-0000-0000-000000000000"), "No pattern is of this session"),

@@ -12,6 +12,10 @@ from drlactors.cli.app import COMMANDS, GROUPS, app
 from drlactors.cli.up import until_signal
 
 ALL = [(name,) for name in COMMANDS] + [(group, name) for group, (_, names) in GROUPS.items() for name in names]
+LISTS = [
+    *(("sessions",), ("events",), ("dead-letters",), ("reviews", "list"), ("episodes", "list")),
+    *(("episodes", "statistics"), ("patterns", "query")),
+]
 HEAVY = ("numpy", "onnxruntime", "torch", "nats", "psycopg", "pydantic", "structlog", "opentelemetry", "pykka")
 
 
@@ -49,6 +53,25 @@ def test_wrong_usage_is_one_line_and_status_2(given, capsys):
     told = capsys.readouterr().err
     assert told.startswith("drlactors: ")
     assert "bogus" in told
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "absurd"),
+    [
+        *((command, "--limit", "0") for command in LISTS),
+        *((command, "--limit", "99999999999999999999") for command in LISTS),
+        (("events",), "--after", "-1"),
+        (("events",), "--after", "9223372036854775808"),
+        (("replay", "--verify"), "--since", "9223372036854775808"),
+        (("archive", "write"), "--through", "9223372036854775808"),
+        *((("episodes", "statistics"), "--hours", hours) for hours in ("-1", "1e300", "inf", "nan")),
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_refused_before_anything_is_asked(command, option, absurd, capsys):
+    assert run([*command, option, absurd]) == 2
+    told = capsys.readouterr().err
+    assert f"for {option}. It is " in told
     assert len(told.splitlines()) == 1
 
 
