@@ -37,8 +37,9 @@ def gather(
         return None
     stop_r = _of_stop(weights, log.malicious)
     seen = fqe.design(logged, fqe.random_features(logged.s_tm1.shape[1], seed=seed))
-    drawn = intervals.counts(log.artifact[np.unique(logged.session)], limits.resamples, seed)
-    ours, theirs = (_estimates(logged, rank, stop_r, seen, drawn, seed) for rank in (candidate, incumbent))
+    artifact = log.artifact[np.unique(logged.session)]
+    drawn, half = intervals.counts(artifact, limits.resamples, seed), _halves(artifact, seed)
+    ours, theirs = (_estimates(logged, rank, stop_r, seen, drawn, half) for rank in (candidate, incumbent))
     return OffPolicy(
         more={
             "weighted importance sampling": _more(ours.sampled, theirs.sampled, limits),
@@ -60,7 +61,9 @@ class _Estimates(NamedTuple):
     fitted: tuple[float, Floats]
 
 
-def _estimates(logged: Experiences, rank: Rank, stop_r: Floats, seen: Design, drawn: Counts, seed: int) -> _Estimates:
+def _estimates(
+    logged: Experiences, rank: Rank, stop_r: Floats, seen: Design, drawn: Counts, half: npt.NDArray[np.int64]
+) -> _Estimates:
     judgement = Judgement(
         off_policy.choose(rank, logged.s_tm1, logged.mask_tm1),
         off_policy.choose(rank, logged.s_t, logged.mask_t),
@@ -70,7 +73,7 @@ def _estimates(logged: Experiences, rank: Rank, stop_r: Floats, seen: Design, dr
     return _Estimates(
         judged,
         off_policy.weighted_importance_sampling(judged, drawn),
-        _robust(logged, judgement, judged, seen, seed),
+        _robust(logged, judgement, judged, seen, half),
         _fitted(logged, judgement, judged, seen, drawn),
     )
 
@@ -85,9 +88,18 @@ def _more(ours: tuple[float, Floats], theirs: tuple[float, Floats], limits: Limi
     return intervals.percentile(ours[0] - theirs[0], ours[1] - theirs[1], limits.confidence)
 
 
-def _robust(logged: Experiences, judgement: Judgement, judged: Judged, seen: Design, seed: int) -> Floats:
-    """The doubly robust value of each session, by a model that was fitted to the other half of them."""
-    half = np.random.Generator(np.random.Philox(seed)).permutation(len(judged.ids)) % 2
+def _halves(artifact: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
+    """0 or 1 for each session, by its artifact: a model that has seen one of its sessions has seen them all."""
+    _, number = np.unique(artifact, return_inverse=True)
+    count = int(number.max()) + 1
+    half: npt.NDArray[np.int64] = (np.random.Generator(np.random.Philox(seed)).permutation(count) % 2)[number]
+    return half
+
+
+def _robust(
+    logged: Experiences, judgement: Judgement, judged: Judged, seen: Design, half: npt.NDArray[np.int64]
+) -> Floats:
+    """The doubly robust value of each session, by a model that was fitted to the other half of the artifacts."""
     of_row = half[np.searchsorted(judged.ids, logged.session)]
     q_logged, q_chosen = np.zeros(len(judged.rows)), np.zeros(len(judged.rows))
     for fold in (0, 1):

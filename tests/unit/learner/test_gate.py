@@ -105,6 +105,23 @@ def test_advantages_in_log_odds_are_judged_as_the_same_choices_in_rewards_are():
     assert gather(ranking(patient), in_log_odds, known, WEIGHTS, LIMITS) == swapped
 
 
+def test_doubly_robust_no_session_is_judged_by_a_model_that_saw_its_artifact():
+    """So a second run of each artifact that goes as the first did tells nothing new."""
+    once, malicious = log(300, 0, EXPLORING)
+    twice = type(once)._make(np.concatenate([column, column]) for column in once)
+    twice = twice._replace(session=np.concatenate([once.session, once.session + 300]))
+    artifact = np.arange(300, dtype=np.int64)
+    found = [
+        gather(ranking(good), ranking(patient), known, WEIGHTS, LIMITS)
+        for known in (
+            Log(once, malicious, artifact),
+            Log(twice, np.tile(malicious, 2), np.tile(artifact, 2)),
+        )
+    ]
+    worth = [told.more["doubly robust"].value for told in found if told is not None]
+    assert worth[1] == pytest.approx(worth[0], abs=1e-6)
+
+
 def test_a_refusal_explains_itself():
     found = judged(hasty)
     assert found.answer is Answer.REJECT
