@@ -86,7 +86,8 @@ def train(
 
     from drlactors.cli.files import writable
     from drlactors.files import write_whole
-    from drlactors.inference.signature import SUFFIX, sign_file
+    from drlactors.inference.placing import place
+    from drlactors.inference.signature import sign
     from drlactors.learner.course import HELD_OUT
     from drlactors.learner.evaluation import figures
     from drlactors.learner.export import export
@@ -102,8 +103,7 @@ def train(
         raise SystemExit("--seeds and --version are at least 1, --updates at least 0")
     if date and datetime.fromisoformat(date).tzinfo is None:
         raise SystemExit(f"--date is {date}: it needs its offset from UTC, such as {date}+00:00")
-    if key is not None:
-        read_key(key)
+    private = None if key is None else read_key(key)
     console = Console()
     settings = settings_of(*where)
     task = task_of(settings)
@@ -124,11 +124,8 @@ def train(
         hyperparameters=hyperparameters(how.hyperparameters() | {"seed": seed, "held_out": HELD_OUT}, task),
     )
     file = out / "model.onnx"
-    made.write(file)
-    if key is None:
-        file.with_suffix(SUFFIX).unlink(missing_ok=True)  # of the model that was there before
-    else:
-        sign_file(file, key)
+    metadata = made.metadata.to_json().encode()
+    place(file, made.onnx, metadata, sign(made.onnx, metadata, private).encode() if private else None)
     found = plain(trained) | {"learned_from": source.words, "sessions": sides[0].sessions, "version": version}
     write_whole(out / "figures.json", (json.dumps(found, indent=1) + "\n").encode())
     for name, drawing in drawn(found).items():

@@ -5,7 +5,8 @@ from pathlib import Path
 from drlactors.domain.features import FeatureSchema
 from drlactors.files import write_whole
 from drlactors.inference.onnx_policy import OnnxPolicy, load
-from drlactors.inference.signature import SUFFIX, Trust
+from drlactors.inference.placing import SUFFIX, beside
+from drlactors.inference.signature import Trust
 from drlactors.ports.policy import PolicyError
 
 
@@ -38,7 +39,8 @@ class ModelFolder:
         except PolicyError:
             pass  # it is not here yet, or not whole
         self.path.mkdir(parents=True, exist_ok=True)
-        for suffix in (".json", SUFFIX, ".onnx"):
-            if (part := source.with_suffix(suffix)).exists():
+        described, signed = beside(source, source.read_bytes())
+        for suffix, part in ((".json", described), (SUFFIX, signed), (".onnx", source)):
+            if part.exists():
                 write_whole(self.file(sha256).with_suffix(suffix), part.read_bytes())
         return self.load(sha256, schema, trust)

@@ -14,6 +14,7 @@ from drlactors.domain.action import Action
 from drlactors.domain.features import FeatureSchema
 from drlactors.domain.metadata import ModelMetadata, from_json, probe
 from drlactors.inference import onnx_file, signature
+from drlactors.inference.placing import beside
 from drlactors.inference.signature import SignatureRefused, Trust
 from drlactors.ports.policy import PolicyError
 
@@ -57,10 +58,11 @@ def load(path: Path, schema: FeatureSchema, trust: Trust) -> Loaded:
     file and what is wrong.
     """
     file = _file(path)
-    described = file.with_suffix(".json")
-    content, description = _read(file), _read(described)
+    content = _read(file)
+    described, signed = beside(file, content)
+    description = _read(described)
     try:
-        signed_by = signature.verify(_signature(file), content, description, trust)
+        signed_by = signature.verify(_read(signed) if signed.exists() else None, content, description, trust)
     except SignatureRefused as refused:
         raise PolicyError(f"{file}: {refused}") from refused
     metadata = _metadata(described, description)
@@ -107,11 +109,6 @@ def _read(file: Path) -> bytes:
     if len(content) > MAX_BYTES:
         raise PolicyError(f"{file}: longer than {MAX_BYTES} bytes")
     return content
-
-
-def _signature(file: Path) -> bytes | None:
-    signed = file.with_suffix(signature.SUFFIX)
-    return _read(signed) if signed.exists() else None
 
 
 def _metadata(file: Path, content: bytes) -> ModelMetadata:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drlactors.files import write_whole
+from drlactors.inference.placing import beside
 from drlactors.signing import KEY_BYTES, SIGNATURE_BYTES, PrivateKey, fits, public_key, read_key
 
 PURPOSE = b"drlactors model, signature 1\n"
-SUFFIX = ".sig"
 
 
 class SignatureRefused(Exception):
@@ -57,8 +57,9 @@ def sign_file(model: Path, key: Path) -> Path:
 
     Raises KeyRefused for a key file that cannot be used, and OSError.
     """
-    text = sign(model.read_bytes(), model.with_suffix(".json").read_bytes(), read_key(key))
-    made = model.with_suffix(SUFFIX)
+    content = model.read_bytes()
+    described, made = beside(model, content)
+    text = sign(content, described.read_bytes(), read_key(key))
     write_whole(made, text.encode("ascii"))
     return made
 
