@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 
 from drlactors.domain.session import Outcome
-from drlactors.sandboxes.importers import monitored
+from drlactors.sandboxes.importers import monitored, tolerant
 from drlactors.sandboxes.importers.json_cursor import JsonCursor
 from drlactors.sandboxes.importers.monitored import Dialect, kind_of
 from drlactors.sandboxes.importers.report import About, Call, Format, Item
@@ -91,7 +91,7 @@ def _call(logged: _Logged, pid: int, api: WindowsApi) -> Call:
     at_us, ok, times = _moment_us(logged.timestamp), bool(logged.status), 1 + max(0, logged.repeated)
     if not monitored.tells(logged.api):
         return Call(at_us, pid, logged.api, ok, times)
-    arguments = {one.name: monitored.plain(one.value) for one in _ARGUMENTS.decode(logged.arguments)}
+    arguments = {one.name: monitored.plain(one.value) for one in tolerant.decode(_ARGUMENTS, logged.arguments)}
     return api.call(pid, logged.api, at_us, ok, times, arguments)
 
 

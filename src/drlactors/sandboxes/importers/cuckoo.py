@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import msgspec
 
 from drlactors.domain.session import Outcome
-from drlactors.sandboxes.importers import monitored
+from drlactors.sandboxes.importers import monitored, tolerant
 from drlactors.sandboxes.importers.json_cursor import JsonCursor
 from drlactors.sandboxes.importers.monitored import Dialect, kind_of
 from drlactors.sandboxes.importers.report import About, Call, Format, Item
@@ -79,7 +79,7 @@ def _call(logged: _Logged, pid: int, api: WindowsApi) -> Call:
     at_us, ok, times = _moment_us(logged.time), bool(logged.status), 1 + max(0, logged.repeated)
     if not monitored.tells(logged.api):
         return Call(at_us, pid, logged.api, ok, times)
-    arguments = {name: monitored.plain(value) for name, value in _ARGUMENTS.decode(logged.arguments).items()}
+    arguments = {name: monitored.plain(value) for name, value in tolerant.decode(_ARGUMENTS, logged.arguments).items()}
     return api.call(pid, logged.api, at_us, ok, times, arguments)
 
 

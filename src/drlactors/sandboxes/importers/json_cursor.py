@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from drlactors.sandboxes.importers import tolerant
 from drlactors.sandboxes.importers.source import Source, Unreadable
 
 CHUNK_BYTES = 256 << 10
@@ -132,8 +133,8 @@ class JsonCursor:
     def decode(self, decoder: "msgspec.json.Decoder[_T]", value: bytes) -> _T:
         """What the decoder makes of a value that was taken here."""
         try:
-            return decoder.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return tolerant.decode(decoder, value)
+        except (msgspec.DecodeError, RecursionError) as error:
             raise self.fault(str(error)) from error
 
     def skip(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from drlactors.sandboxes.importers import tolerant
 from drlactors.sandboxes.importers.source import Source, Unreadable
 
 _DECODER: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
@@ -16,8 +17,8 @@ def objects(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line or line.isspace():
             continue
         try:
-            yield number, _DECODER.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield number, tolerant.decode(_DECODER, line)
+        except (msgspec.DecodeError, RecursionError) as error:
             raise Unreadable(f"line {number}", str(error)) from error
 
 

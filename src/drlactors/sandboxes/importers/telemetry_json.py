@@ -63,7 +63,7 @@ def read(source: Source) -> Iterator[Item]:
 
 def _objects(source: Source) -> Iterator[dict[str, Any]]:
     """The objects, one after another or in a list."""
-    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+    decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
     decoder = json.JSONDecoder()
     text, at, number = "", 0, 0
     over = listed = closed = False
@@ -71,10 +71,7 @@ def _objects(source: Source) -> Iterator[dict[str, Any]]:
         source.turn()
         data = source.read(max(CHUNK_BYTES, len(text)))
         over = not data
-        try:
-            text, at = text[at:] + decode(data, over), 0
-        except UnicodeDecodeError as error:
-            raise Unreadable(source.place, str(error)) from error
+        text, at = text[at:] + decode(data, over), 0
         while True:
             at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing as well
             there = text[at : at + 1]

@@ -8,9 +8,12 @@
 - Later calls name files and keys by handle: what each handle stands for is remembered from the call that opened it.
 - The log does not name its artifact. A summary that lies beside it (summary_v2.json) does, and has VMRay's verdict; no
   more of it is read, for it was written when all was over.
+- Bytes that are no UTF-8 are U+FFFD, unless the log says that it is in another encoding. What XML does not allow in any
+  (control characters) is refused.
 - A document type is refused where it is declared, and with it every entity that could unfold.
 """
 
+import codecs
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -29,6 +32,8 @@ MAX_DEPTH = 64
 MOST_ARGUMENTS = 256
 MOST_HANDLES = 4096
 _BEGINS = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!DOCTYPE.*?>\s*)?<analysis\s[^>]*\blog_version=", re.DOTALL)
+#: Another encoding than UTF-8.
+_DECLARED = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml[^>]*\bencoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
 _HIVES = {
     0x80000000: "HKEY_CLASSES_ROOT",
     0x80000001: "HKEY_CURRENT_USER",
@@ -82,6 +87,7 @@ def read(source: Source) -> Iterator[Item]:
     yield from summary.beside(source)
     log = _Log(source)
     parser = expat.ParserCreate()
+    decode = None if _DECLARED.match(source.head) else codecs.getincrementaldecoder("utf-8")("replace").decode
     parser.buffer_text = True
     parser.StartElementHandler = log.opened
     parser.EndElementHandler = log.closed
@@ -90,7 +96,7 @@ def read(source: Source) -> Iterator[Item]:
     while True:
         data = source.read(CHUNK_BYTES)
         try:
-            parser.Parse(data, not data)
+            parser.Parse(decode(data, not data).encode() if decode else data, not data)
         except expat.ExpatError as error:
             place = f"line {error.lineno}, column {error.offset}"
             raise Unreadable(place, expat.ErrorString(error.code)) from error

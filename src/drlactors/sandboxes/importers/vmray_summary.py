@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from drlactors.domain.session import Outcome
+from drlactors.sandboxes.importers import tolerant
 from drlactors.sandboxes.importers.monitored import digest_of
 from drlactors.sandboxes.importers.report import About, Passed
 from drlactors.sandboxes.importers.source import Source, Unreadable, opened
@@ -45,7 +46,7 @@ def beside(log: Source) -> Iterator[About | Passed]:
         return
     try:
         told = _read(file)
-    except (Unreadable, msgspec.DecodeError, UnicodeDecodeError):
+    except (Unreadable, msgspec.DecodeError):
         yield Passed("summaries beside the log that cannot be read")
         return
     sample = next((one.hash_values.sha256 for one in told.files.values() if one.is_sample), "")
@@ -61,4 +62,4 @@ def beside(log: Source) -> Iterator[About | Passed]:
 
 def _read(file: Path) -> _Summary:
     with opened(file) as source:
-        return _DECODER.decode(b"".join(iter(lambda: source.read(1 << 20), b"")))
+        return tolerant.decode(_DECODER, b"".join(iter(lambda: source.read(1 << 20), b"")))

@@ -211,7 +211,7 @@ def test_documents_that_declare_entities_are_refused(document):
         (log(process().replace('ts="1000"', 'ts="-1"')), "line 4, column .*ts: -1"),
         (log("<x y='\x01'/>"), "line 4, column .*invalid token"),
         (BEGIN.replace("UTF-8", "x-none").encode() + b"<a/>", "line 1, column .*unknown encoding"),
-        (log("\xff".encode("latin-1").decode("latin-1"))[:-12] + b"\xff\xfe</analysis>", "line 4"),
+        (log()[:-12] + b"<\xff\xfe/></analysis>", "line 4"),
     ],
 )
 def test_a_broken_log_is_named_with_its_line_and_column(data, place):
