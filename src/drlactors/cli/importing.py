@@ -49,7 +49,7 @@ def import_(
     Parameters
     ----------
     path
-        Reports, or folders of them; links in those are not followed.
+        Reports, or folders of them. A link that is named here is followed; those found in folders are skipped.
     labels
         A CSV table with a column label (malicious, benign or unknown), and file or sha256: the runs' outcomes.
     verdicts
@@ -90,7 +90,7 @@ def import_(
 
 
 def found(paths: tuple[Path, ...]) -> Iterator[tuple[Path, bool]]:
-    """The files to import, in order, and whether each was named; those of folders were not."""
+    """The files to import, in order, and whether each was named. Those in folders were not, links to folders among them."""
     for path in paths:
         if not path.is_dir():
             yield path, True
@@ -98,7 +98,8 @@ def found(paths: tuple[Path, ...]) -> Iterator[tuple[Path, bool]]:
         errors: list[OSError] = []
         for folder, folders, names in os.walk(path, onerror=errors.append):
             folders.sort()
-            yield from ((Path(folder) / name, False) for name in sorted(names))
+            links = [name for name in folders if (Path(folder) / name).is_symlink()]  # to other folders
+            yield from ((Path(folder) / name, False) for name in sorted((*names, *links)))
         yield from ((Path(error.filename), True) for error in errors)  # to be named: it holds nobody knows what
 
 
@@ -199,7 +200,8 @@ class _Work:
         with Progress(console=self._console, transient=True) as progress:
             for number, (path, named) in enumerate(files, start=1):
                 try:
-                    self._one(path, fate, progress, f"{number} of {len(files)}")
+                    file = Path(os.path.realpath(path)) if named else path
+                    self._one(path, file, fate, progress, f"{number} of {len(files)}")
                 except UnknownReport as error:
                     self._tell("broken" if named else "skipped", path, _reason(error))
                 except BrokenReport as error:
@@ -209,15 +211,16 @@ class _Work:
         self._console.print(", ".join(f"{number} {what}" for what, number in self._counts.items()) or "nothing there")
         return 1 if self._counts["broken"] else 0
 
-    def _one(self, path: Path, fate: _Fate, progress: "Progress", counted: str) -> None:
+    def _one(self, path: Path, file: Path, fate: _Fate, progress: "Progress", counted: str) -> None:
+        """``path``: what it is called; ``file``: where it lies, which no link leads to any more."""
         from drlactors.sandboxes.importers import finished
 
-        if fate.there(path):
+        if fate.there(file):
             self._tell("there already", path)
             return
-        with _shown(progress, f"{counted}: {_plain(path.name)[:40]}", _size(path)) as task:
+        with _shown(progress, f"{counted}: {_plain(path.name)[:40]}", _size(file)) as task:
             watch = partial(_reached, progress, task)
-            report = finished.read(path, window_ms=self._window_ms, watch=watch)
+            report = finished.read(file, window_ms=self._window_ms, watch=watch)
         runs = finished.sessions(path, report, self._label)
         notes = fate.take(report, runs, progress)
         if notes is None:

@@ -248,7 +248,7 @@ def test_what_cannot_be_read_is_named_with_its_place_and_leaves_nothing(
 ):
     folder = reports(tmp_path / "in", good=WHOLE, **{name: data for name, (data, _) in BROKEN.items()})
     os.mkfifo(folder / "pipe.json")
-    (folder / "link.json").symlink_to("good.json")
+    (folder / "link.json").symlink_to("link.json")
     (folder / "device.json").symlink_to(os.devnull)
     status, told, _ = drlactors("import", *sorted(folder.iterdir()))
     assert status == 1
@@ -300,8 +300,27 @@ def test_what_lies_beside_reports_in_a_folder_and_is_no_file_is_skipped(drlactor
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(folder / "socket"))
         status, told, _ = drlactors("import", folder)
-    assert (status, "3 skipped, 1 imported" in told) == (0, True), told
-    assert told.count("not a regular file") == 3
+    assert (status, "4 skipped, 1 imported" in told) == (0, True), told
+    assert told.count("not a regular file") == 4
+
+
+def test_a_link_is_followed_where_it_is_named_and_nowhere_else(drlactors: Said, tmp_path: Path):
+    folder = reports(tmp_path / "in", one=WHOLE)
+    other = reports(tmp_path / "other", two=WHOLE + b" ", three=WHOLE + b"  ")
+    (folder / "to_two.json").symlink_to(other / "two.json")
+    (folder / "to_other").symlink_to(other)
+    assert "2 skipped" in drlactors("import", folder, "--look")[1]
+    (tmp_path / "folder").symlink_to(folder)
+    assert "1 readable, 2 skipped" in drlactors("import", tmp_path / "folder", "--look")[1]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label\nto_two.json,benign\n")
+    status, told, _ = drlactors("import", folder / "to_two.json", "--labels", labels)
+    assert (status, "1 imported" in told, f"imported {folder}/to_two.json" in told, "benign" in told) == (
+        0,
+        *[True] * 3,
+    )
+    assert "1 there already" in drlactors("import", other / "two.json")[1]
+    assert "2 readable" in drlactors("import", folder / "to_other", "--look")[1]
 
 
 @pytest.mark.parametrize(
