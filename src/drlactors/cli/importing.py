@@ -90,7 +90,7 @@ def import_(
 
 
 def found(paths: tuple[Path, ...]) -> Iterator[tuple[Path, bool]]:
-    """The files to import, in order, and whether each was named. Those in folders were not, links to folders among them."""
+    """The files to import, in order, and whether each was named. Those in folders were not, nor the links there."""
     for path in paths:
         if not path.is_dir():
             yield path, True
