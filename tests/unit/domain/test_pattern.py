@@ -5,6 +5,8 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drlactors.domain.action import Action
 from drlactors.domain.attack import recognise
@@ -151,6 +153,22 @@ def test_a_sample_that_sets_the_clock_back_shortens_nothing():
         IN_2020_US - SECOND_US,
         IN_2020_US + SECOND_US,
     )
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, (1 << 63) - 1) | st.integers(EARLIEST_US - 10**12, OVER_US + AHEAD_US + 10**12),
+            st.integers(0, 1 << 32),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_whatever_a_sandboxs_clock_says_a_pattern_is_sound(said):
+    first_us, last_us = ran(*(at(observed_us, window_ms) for observed_us, window_ms in said))  # which has no faults
+    assert (first_us is None) == (last_us is None)
+    assert last_us is None or last_us in {observed_us for observed_us, _ in said}
 
 
 def test_a_clock_may_be_ahead_by_a_time_zone():
