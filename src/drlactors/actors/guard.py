@@ -73,6 +73,13 @@ class GuardActor(DispatchedActor):
             self._count(ActionAdmitted(session_id, seq, action, now_us))
         return found
 
+    def lets_try(self, state: session.State) -> bool:
+        """Whether something reversible may be tried by chance in this session."""
+        started = state.started
+        return started is not None and guard.lets_try(
+            self._line.limits.guards, sha256=started.artifact.sha256, sandbox=started.sandbox
+        )
+
     def on_receive(self, message: Any) -> None:
         match message:
             case Committed(entries):

@@ -37,6 +37,10 @@ class Guard(Protocol):
         """What guards keep the policy from; asked where it would do anything but go on. Never blocks."""
         ...
 
+    def lets_try(self, state: session.State) -> bool:
+        """Whether something reversible may be tried by chance in this session. Never blocks."""
+        ...
+
 
 #: What the coordinator hears of: the turns of a session's life, each alone in its append, and what it wrote itself.
 LIFE = (Started, OutcomeReported, Ended, SessionLost, StageEntered, StageConcluded, StageRefused, EpisodeCompleted)

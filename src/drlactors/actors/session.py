@@ -28,6 +28,7 @@ from drlactors.actors.reorder import Reorder
 from drlactors.domain import features
 from drlactors.domain.action import Action
 from drlactors.domain.errors import ForeignSession, Refused
+from drlactors.domain.exploration import BY_CHANCE, choice, drawn
 from drlactors.domain.ids import SessionId
 from drlactors.domain.permission import best, permitted
 from drlactors.domain.session import (
@@ -224,10 +225,13 @@ class SessionActor(DispatchedActor):
             return  # forgotten when it started over; its messages are waiting again
         decide, evolve, state = DECIDER.decide, DECIDER.evolve, self._state
         recorded, lease_ms = len(group.events), self._line.limits.guards.isolation_lease_ms
-        acts = False
+        acts, share = False, self._explored(state)
         for index, seq in enumerate(group.seqs):
             values, vector = ranked.values[index], ranked.state_vectors[index]
             select = Select(seq, values, vector, ranked.policy, ranked.schema, (), 1.0, (), lease_ms)
+            if share:
+                chosen = choice(values, permitted(state), share, drawn(self.session, seq))
+                select = select._replace(tried=chosen.tried, propensity=chosen.propensity)
             decided = decide(select, state)
             selected = decided[0] if decided else None
             if isinstance(selected, ActionSelected) and selected.action.carried_out:
@@ -240,10 +244,17 @@ class SessionActor(DispatchedActor):
         self._state, self._group = state, None
         self._store(group.events, tuple(group.arrived), len(group.seqs), acts=acts)
 
+    def _explored(self, state: State) -> float:
+        """The share of windows in which something is tried by chance; 0 where guards let nothing be tried."""
+        share = state.started.rules.exploration if state.started else 0.0
+        return share if share and self._line.guard.lets_try(state) else 0.0
+
     def _weighed(
         self, select: Select, action: Action, state: State, because: Callable[[Action], tuple[str, ...]]
     ) -> Select:
         """What would do more than go on, with what guards keep it from, and why it is still done."""
+        if select.tried is not None:
+            return select._replace(because=(BY_CHANCE,))
         withheld = self._line.guard.withheld(state, self.session, select.seq, select.values)
         if withheld:
             action = best(select.values, withheld[-1].left)

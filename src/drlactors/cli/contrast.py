@@ -149,7 +149,9 @@ class Contraster:
             vectors = np.frombuffer(b"".join(event.state_vector for event in ours), dtype="<f4")
             values = self._policy.rank(vectors.reshape(len(ours), -1)).tolist()
             self.changed.update(
-                (event.action, best(worth, event.mask)) for event, worth in zip(ours, values, strict=True)
+                # What was tried by chance would have been tried beside any model.
+                (event.action, event.action if _tried(event) else best(worth, event.mask))
+                for event, worth in zip(ours, values, strict=True)
             )
 
     def _play(self) -> None:
@@ -178,6 +180,10 @@ class Contraster:
             values = self._policy.rank(self._schema.vectors(asking.values())).tolist() if asking else []
             answers = dict(zip(asking, values, strict=True))
         return (courses[index] for index in range(len(playing)))
+
+
+def _tried(event: ActionSelected) -> bool:
+    return event.action is not best(event.values, event.mask)
 
 
 def _course(facts: Iterable[session.Event]) -> Generator[Row, list[float], Course]:

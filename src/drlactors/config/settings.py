@@ -102,6 +102,7 @@ class Rules(Section):
     reviews: Annotated[Count, LIVE]
     windows_before_final: Annotated[AtLeastOne, LIVE]
     lost_windows_before_final: Annotated[Count, LIVE]
+    exploration: Annotated[Share, LIVE]
 
     @model_validator(mode="after")
     def _quarantine_in_reach(self) -> Self:

@@ -104,6 +104,13 @@ def withheld(
         found.append(Withheld(action, reason, mask))
 
 
+def lets_try(guards: Guards, *, sha256: str, sandbox: str) -> bool:
+    """Whether exploration may act: not where what it tries would be withheld."""
+    return not (
+        sha256 in guards.ignored_artifacts or sandbox in guards.ignored_sandboxes or Action.ISOLATE in guards.monitored
+    )
+
+
 def _reason(action: Action, guards: Guards, tally: Tally, sha256: str, sandbox: str, now_us: int) -> Reason | None:
     if action is Action.CONTINUE:
         return None

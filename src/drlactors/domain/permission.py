@@ -26,6 +26,7 @@ class Rules(NamedTuple):
     reviews: int  # questions to a person in one session
     windows_before_final: int  # windows that must have been seen before anything irreversible
     lost_windows_before_final: int  # more lost windows than this, and nothing irreversible is permitted
+    exploration: float = 0.0  # the share of windows in which something reversible is tried by chance
 
 
 def permitted(state: State) -> int:

@@ -78,9 +78,10 @@ class Select(NamedTuple):
     policy: str  # the digest of a model, or the name and version of the rules
     schema: str  # the feature schema's id
     because: tuple[str, ...]  # the rationale: what drove the values, strongest first
-    propensity: float  # with what chance this choice was made: 1 for the best one
+    propensity: float  # with what chance this choice was made: 1 where nobody explores
     withheld: tuple[Withheld, ...] = ()  # what guards keep the policy from, one after the other
     lease_ms: int = 0  # of telemetry, after which isolation that nothing confirms is taken back; 0: never
+    tried: Action | None = None  # by chance, and permitted; None: the best action
 
 
 class Answer(NamedTuple):
@@ -291,7 +292,7 @@ def _select(command: Select, state: State) -> tuple[Event, ...]:
     # By position, as everywhere where each window passes: by name it takes half as long again.
     selected = ActionSelected(
         command.seq,
-        best(command.values, mask),
+        best(command.values, mask) if command.tried is None else command.tried,
         command.values,
         mask,
         command.state_vector,

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from drlactors.domain import exploration
 from drlactors.domain.action import Action
 from drlactors.learner import targets
 from drlactors.learner.batch import Batch, Float32s, Int64s
 from drlactors.learner.network import Ranking, network
 
-#: What may be tried out: uniform exploration of final actions is itself a source of false verdicts.
-EXPLORABLE = np.array([not action.irreversible for action in Action])
+#: What may be tried out, by number.
+EXPLORABLE = np.array([action in exploration.EXPLORABLE for action in Action])
 
 
 class Settings(NamedTuple):
@@ -155,9 +156,9 @@ class Agent:
 
 
 def probabilities(values: Float32s, masks: npt.NDArray[np.bool_], epsilon: float) -> npt.NDArray[np.float64]:
-    """Epsilon-greedy over what is permitted, (n, actions): exploration is uniform over its reversible part.
+    """Epsilon-greedy over what is permitted, (n, actions): exploration is uniform over what may be tried of it.
 
-    Where nothing reversible is permitted, the best permitted action is taken always.
+    Where nothing of that is permitted, the best permitted action is taken always.
     """
     best = np.where(masks, values, -np.inf).argmax(axis=1)
     tried = masks & EXPLORABLE

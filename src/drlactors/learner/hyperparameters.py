@@ -15,7 +15,7 @@ def hyperparameters(settings: Mapping[str, Any], task: Task) -> Plain:
     plain: Plain = {"gamma": task.gamma, "reward_version": reward.VERSION}
     plain |= {name: _plain(value) for name, value in settings.items() if name != "hidden"}
     plain |= {f"reward_{name}": value for name, value in asdict(task.weights).items()}
-    plain |= {f"rules_{name}": value for name, value in task.rules._asdict().items()}
+    plain |= {f"rules_{name}": value for name, value in task.rules._asdict().items() if name != "exploration"}
     return plain
 
 

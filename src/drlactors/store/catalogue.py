@@ -50,9 +50,15 @@ class Catalogue:
             raise EventUnreadable(f"Nothing turns the event {label!r} into {kind}.") from error
 
 
+def _without_exploration(started: list[Any]) -> list[Any]:
+    """Version 1 had five rules: nobody explored."""
+    *before, rules = started
+    return [*before, [*rules, 0.0]]
+
+
 CATALOGUE = Catalogue(
     kinds=(
-        Kind("session.started", 1, session.Started),
+        Kind("session.started", 2, session.Started),
         Kind("session.telemetry-recorded", 1, session.TelemetryRecorded),
         Kind("session.telemetry-lost", 1, session.TelemetryLost),
         Kind("session.action-selected", 1, session.ActionSelected),
@@ -92,5 +98,5 @@ CATALOGUE = Catalogue(
         Kind("guard.action-admitted", 1, guard.ActionAdmitted),
         Kind("guard.row-broken", 1, guard.RowBroken),
     ),
-    upcasters={},
+    upcasters={("session.started", 1): _without_exploration},
 )

@@ -38,7 +38,7 @@ class Importer:
         self._clock = clock
         self._schema = FeatureSchema(settings.features.names, settings.features.missing)
         self._policy = RulePolicy(self._schema)
-        self._rules = Rules(**settings.rules.model_dump())
+        self._rules = Rules(**settings.rules.model_dump() | {"exploration": 0.0})  # nothing is tried with what is over
 
     def has(self, sha256: str) -> bool:
         """Whether a report with this digest was begun, and so, unless it is played just now, stored."""

@@ -24,7 +24,7 @@ STREAM_ID = UUID("11111111-2222-4333-8444-555555555555")
 OTHER_ID = UUID("66666666-7777-4888-9999-aaaaaaaaaaaa")
 ARTIFACT = Artifact(sha256="0123456789abcdef" * 4, kind="elf")
 SAMPLES: tuple[Event, ...] = (
-    session.Started("linux-1", 1, EpisodeId(OTHER_ID), ARTIFACT, 1_000, Rules(3, 1, 2, 4, 8)),
+    session.Started("linux-1", 1, EpisodeId(OTHER_ID), ARTIFACT, 1_000, Rules(3, 1, 2, 4, 8, 0.25)),
     recorded(7),
     session.TelemetryLost(8, 40, LossCause.OVERFLOW),
     selected(7, Action.REVIEW),

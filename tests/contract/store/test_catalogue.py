@@ -132,7 +132,7 @@ def test_what_is_kept_of_an_old_version_is_what_was_stored() -> None:
 
 
 @pytest.mark.parametrize(
-    "label", ["session.began:1", "session.started:2", "session.started:0", "session.started", "session.started:x", ""]
+    "label", ["session.began:1", "session.started:3", "session.started:0", "session.started", "session.started:x", ""]
 )
 def test_what_is_not_known_is_named(label: str) -> None:
     row = json.loads(GOLDEN["session.started.v1"].read_text())

@@ -1,24 +1,31 @@
 """Guards on a running line: limits over all sessions, switched while it runs, kept over a restart."""
 
-from drlactors.cli.replaying import Verifier
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from drlactors.cli.replaying import Verification, Verifier
 from drlactors.domain.action import Action
+from drlactors.domain.exploration import BY_CHANCE
 from drlactors.domain.guard import Guards, Reason
-from drlactors.domain.ids import review_of
+from drlactors.domain.ids import SessionId, review_of
 from drlactors.domain.order import ActionOrdered, OrderAnswered, Undone
+from drlactors.domain.permission import best
 from drlactors.domain.review import ReviewOpened, Ruling
 from drlactors.domain.session import DECIDER, ActionSelected, ActionWithheld, EndReason
 from drlactors.domain.telemetry import Window
 from drlactors.inference import RulePolicy
 from drlactors.ports.log import Category
 from drlactors.sandboxes.sdk import Session
-from drlactors.testing.given import window
+from drlactors.testing.given import RULES, window
 from tests.integration.actors.test_line import LIMITS, SINISTER, Plane, running, until
 from tests.integration.actors.test_reviews import decide, happened
 
 
-def provoke(plane: Plane, windows: int = 6) -> Session:
+def provoke(plane: Plane, windows: int = 6, id_: SessionId | None = None) -> Session:
     """A session that the rules isolate, and then kill."""
-    session = plane.open()
+    session = plane.open(session=id_)
     for seq in range(windows):
         session.send([Window(seq, 250, 1, SINISTER)])
     assert session.wait_answered(10)
@@ -128,9 +135,54 @@ def test_decisions_under_guards_are_reached_again() -> None:
     with running(LIMITS._replace(guards=guards)) as plane:
         for _ in range(3):
             provoke(plane, windows=12)
-        schema = plane.line.schema
-        rules = RulePolicy(schema)
-        verifier = Verifier({rules.info.id: rules}, schema)
-        verifier.read(plane.log.read(0, 10_000))
-        found = verifier.finish()
+        found = verified(plane)
         assert (found.decisions, found.differences, found.clean) == (36, [], True)
+
+
+def verified(plane: Plane) -> Verification:
+    rules = RulePolicy(plane.line.schema)
+    verifier = Verifier({rules.info.id: rules}, plane.line.schema)
+    verifier.read(plane.log.read(0, 10_000))
+    return verifier.finish()
+
+
+def explored(plane: Plane, sessions: int) -> list[ActionSelected]:
+    """What was chosen in sessions of known ids: their draws are the same each time."""
+    lived = [provoke(plane, windows=12, id_=SessionId(UUID(int=number))) for number in range(1, sessions + 1)]
+    return [event for one in lived for event in plane.events(one.id) if isinstance(event, ActionSelected)]
+
+
+def test_what_is_tried_by_chance_is_recorded_with_its_chance_and_reached_again() -> None:
+    limits = LIMITS._replace(rules=RULES._replace(exploration=0.4), guards=guarded(terminate_per_hour=10))
+    with running(limits) as plane:
+        events = explored(plane, sessions=30)
+        tried = [event for event in events if event.action is not best(event.values, event.mask)]
+        assert {event.action for event in tried} == {Action.CONTINUE, Action.ISOLATE}
+        assert {event.propensity for event in tried} <= {0.2, 0.4}  # of two that may be tried, or of one
+        assert all(event.because == (BY_CHANCE,) for event in tried if event.action is Action.ISOLATE)
+        assert {round(event.propensity, 9) for event in events if event.action.irreversible} == {0.6}
+        found = verified(plane)
+        assert (found.decisions, found.differences, found.clean) == (len(events), [], True)
+
+
+def test_where_guards_ignore_a_session_nothing_is_tried() -> None:
+    guards = guarded(ignored_artifacts=frozenset({"ab" * 32}))
+    with running(LIMITS._replace(rules=RULES._replace(exploration=0.4), guards=guards)) as plane:
+        events = explored(plane, sessions=5)
+        assert {(event.action, event.propensity) for event in events} == {(Action.CONTINUE, 1.0)}
+        assert verified(plane).clean
+
+
+@pytest.mark.parametrize("changed", [{"propensity": 0.3}, {"action": Action.REVIEW}])
+def test_a_choice_by_chance_that_was_changed_is_not_reached_again(changed: dict[str, Any]) -> None:
+    with running(LIMITS._replace(rules=RULES._replace(exploration=0.4))) as plane:
+        explored(plane, sessions=5)
+        rules = RulePolicy(plane.line.schema)
+        verifier = Verifier({rules.info.id: rules}, plane.line.schema)
+        for entry in plane.log.read(0, 10_000):
+            forged = [
+                event._replace(**changed) if isinstance(event, ActionSelected) and event.propensity < 1 else event
+                for event in entry.events
+            ]
+            verifier.read([entry._replace(events=tuple(forged))])
+        assert verifier.finish().differences

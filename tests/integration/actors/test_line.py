@@ -160,12 +160,12 @@ class Plane:
         self.line.ledger.enter(delivery.sequence for delivery in deliveries)
         self.line.supervisor.tell(Deliveries(deliveries))
 
-    def open(self, carry_out: Callable[[Instruction], Done] | None = None) -> Session:
+    def open(self, carry_out: Callable[[Instruction], Done] | None = None, session: SessionId | None = None) -> Session:
         def carry(instruction: Instruction) -> Done:
             self.carried.append(instruction.action)
             return Done()
 
-        return self.host.start(ARTIFACT, carry_out or carry)
+        return self.host.start(ARTIFACT, carry_out or carry, session=session)
 
     def events(self, session: SessionId) -> list[Event]:
         stream = Stream(Category.SESSION, session)

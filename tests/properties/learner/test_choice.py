@@ -1,4 +1,4 @@
-"""The agent takes permitted actions only, tries out reversible ones only, and says with which probability."""
+"""The agent takes permitted actions only, tries out what may be tried, and says with which probability."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from drlactors.domain.action import Action
+from drlactors.domain.exploration import choice
+from drlactors.domain.permission import best
 from drlactors.learner.agent import choose, probabilities
 
 ACTIONS = len(Action)
@@ -66,9 +68,21 @@ def test_without_exploration_the_best_permitted_action_is_certain(decision, seed
     assert (chosen.propensity == 1.0).all()
 
 
+@given(decisions(), EPSILON, st.floats(0.0, 1.0, exclude_max=True))
+@settings(max_examples=200)
+def test_what_serves_chooses_with_the_chances_of_the_agent(decision, epsilon, drawn):
+    values, masks = decision
+    masks[:, Action.CONTINUE] = True  # as always where it serves
+    chances = probabilities(values, masks, epsilon)
+    for row, mask in enumerate(masks @ (1 << np.arange(ACTIONS))):
+        chosen = choice(values[row].tolist(), int(mask), epsilon, drawn)
+        action = best(values[row].tolist(), int(mask)) if chosen.tried is None else chosen.tried
+        np.testing.assert_allclose(chosen.propensity, chances[row, action])
+
+
 def test_choices_come_as_often_as_their_propensity_says():
     values = np.tile(np.array([[0.0, 1.0, 5.0, 2.0, -1.0]], dtype=np.float32), (100_000, 1))
     masks = np.ones_like(values, dtype=bool)
     chosen = choose(values, masks, 0.3, np.random.default_rng(1))
     shares = np.bincount(chosen.actions, minlength=ACTIONS) / len(values)
-    np.testing.assert_allclose(shares, [0.1, 0.1, 0.7, 0.0, 0.1], atol=0.005)
+    np.testing.assert_allclose(shares, [0.15, 0.15, 0.7, 0.0, 0.0], atol=0.005)
