@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -63,12 +64,21 @@ class GatewayProcess:
         return self._process.wait(180)
 
 
+@contextmanager
+def serving(system: SystemProcess, **options: str) -> Iterator[GatewayProcess]:
+    process = GatewayProcess(system, **options)
+    process.start()
+    try:
+        yield process
+    finally:
+        ended = process.stop()
+    assert ended == 0
+
+
 @pytest.fixture
 def gateway(system: SystemProcess) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(system)
-    process.start()
-    yield process
-    assert process.stop() == 0
+    with serving(system) as process:
+        yield process
 
 
 @pytest.fixture
@@ -163,20 +173,18 @@ def test_what_commands_play_over_the_gateway_is_decided_and_without_the_token_no
     tokens.write_text(f"player {sha256(b'one of many').hexdigest()}\n")
     token.write_text("one of many\n")
     other.write_text("another\n")
-    gateway = GatewayProcess(system, tokens=str(tokens))
-    gateway.start()
     play = [sys.executable, "-m", "drlactors", "sandbox", "play", "scanner", "--sessions", "3", "--speed", "40"]
-    played = [
-        subprocess.run(
-            [*play, "--gateway", gateway.address, "--token-file", str(file)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        for file in (token, other)
-    ]
-    assert gateway.stop() == 0
+    with serving(system, tokens=str(tokens)) as gateway:
+        played = [
+            subprocess.run(
+                [*play, "--gateway", gateway.address, "--token-file", str(file)],
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
+            )
+            for file in (token, other)
+        ]
     assert played[0].returncode == 0, played[0].stdout + played[0].stderr
     assert "malicious" in played[0].stdout
     assert played[1].returncode == 1, played[1].stdout
