@@ -187,7 +187,7 @@ def test_an_unknown_key_is_named():
 
 
 def test_what_stands_behind_the_end_is_named():
-    assert told([*LINES, LINES[1]]) == [f"line {EVENTS + 3} (session.started:1): it stands behind the closing line"]
+    assert told([*LINES, LINES[1]]) == [f"line {EVENTS + 3} (session.started:2): it stands behind the closing line"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"\x00" * 10, b'{"receipt":1}\n', b"[" * 100_000 + b"\n"])
@@ -218,7 +218,7 @@ def test_a_receipt_is_compared_with_the_log():
     assert all("another position" in fault for fault in faults)
     other = logged(STREAM, OTHER, rows=((started(sandbox="another"),), *ROWS[1:]))
     assert compared(examined(LINES), log(STREAM, other)) == (
-        ["event 1 (session.started:1): the log has another stored"],
+        ["event 1 (session.started:2): the log has another stored"],
         0,
     )
     faults, _ = compared(examined(LINES), log(STREAM, logged(STREAM, OTHER, rows=ROWS[:1])))
