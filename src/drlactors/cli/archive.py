@@ -85,6 +85,8 @@ def show(
     as_json
         One JSON object a line.
     """
+    archive = _archive(folder, where)
+    archive.check_there()
     columns = ("after", "through", "entries", "sessions", "decisions", "bytes")
     rows = [
         (
@@ -95,7 +97,7 @@ def show(
             sum(file.rows for file in part.decisions.values()),
             sum(file.size_bytes for file in part.files),
         )
-        for part in _archive(folder, where).manifest.parts
+        for part in archive.manifest.parts
     ]
     print_rows(columns, rows, as_json=as_json, cells=lambda row: [f"{n:,}" for n in row], empty="The archive is empty.")
 

@@ -43,8 +43,9 @@ def of_archive(folder: Path, task: "Task") -> Source:
     from drlactors.wiring import archive
 
     kept = archive(folder=folder)
+    kept.check_there()
     if not kept.manifest.parts:
-        raise SystemExit(f"{folder} holds no archive, or an empty one")
+        raise SystemExit(f"the archive in {folder} is empty")
     return _of_decisions(f"the archive in {folder}", kept.recorded(task.schema.id), kept, task)
 
 

@@ -30,7 +30,11 @@ FORMAT = 1
 
 
 class ArchiveDamaged(LogError):
-    """A file of the archive is missing, or is not the one that its manifest names."""
+    """A file or a part of the archive is missing, or is not the one that its manifest names."""
+
+
+class NoArchive(LogError):
+    """A folder was taken for an archive that holds none."""
 
 
 class File(msgspec.Struct, frozen=True):
@@ -64,7 +68,8 @@ class Manifest(msgspec.Struct, frozen=True):
 class Archive:
     """Opens the archive in a folder, which may be empty, as its manifest stands now. For one thread.
 
-    Every file is checked against its checksum before anything in it is used. Raises ArchiveDamaged.
+    Every file is checked against its checksum before anything in it is used, and nothing is read of an archive between
+    whose parts something is missing. Raises ArchiveDamaged.
     """
 
     def __init__(self, folder: Path, catalogue: Catalogue = CATALOGUE) -> None:
@@ -82,7 +87,7 @@ class Archive:
     def read(self, after: int, limit: int) -> list[Entry]:
         """As ``ports.EventLog.read``: the next entries of all streams."""
         found: list[Entry] = []
-        for part in self.manifest.parts:
+        for part in self._parts():
             if part.through <= after:
                 continue
             for group, positions in self._column(part, "position"):
@@ -96,7 +101,7 @@ class Archive:
     def stream(self, stream: Stream, after: int = 0) -> Iterator[Entry]:
         """As ``ports.EventLog.stream``: the entries of one stream that begin after this version, in order."""
         wanted = np.frombuffer(stream.id.bytes, "V16")[0]
-        for part in self.manifest.parts:
+        for part in self._parts():
             for group, ids in self._column(part, "stream"):
                 for entry in self._entries(part, group, np.flatnonzero(ids == wanted)):
                     if entry.stream != stream:
@@ -108,23 +113,37 @@ class Archive:
 
     def recorded(self, schema: str, *, after: int = 0, through: int = END) -> Recorded:
         """As ``ports.DecisionSource`` has it; decisions of one session stand together within a part."""
-        parts = [part for part in self.manifest.parts if part.through > after and part.after < through]
+        parts = [part for part in self._parts() if part.through > after and part.after < through]
         return within(joined([self._recorded(part, schema) for part in parts] or [nothing(schema)]), after, through)
 
     def faults(self) -> list[str]:
         """What is wrong with it, file by file; reads everything, and compares with it what the manifest says."""
-        if not (self.folder / MANIFEST).exists():
-            return [f"{self.folder} holds no archive: {MANIFEST} is missing"]
-        found, reached = [], 0
+        try:
+            self.check_there()
+        except NoArchive as error:
+            return [str(error)]
+        found: list[str] = []
+        reached = 0
         for part in self.manifest.parts:
-            if part.after > reached:
-                found.append(f"positions {reached + 1} to {part.after} are missing")
-            elif part.after < reached:
-                found.append(f"positions {part.after + 1} to {reached} are there twice")
+            found += _seam(reached, part)
             reached = part.through
             wrong = [fault for file in part.files for fault in self._faults_of(file, part)]
             found += wrong or self._miscounted(part)
         return found
+
+    def check_there(self) -> None:
+        """Raises NoArchive for a folder without a manifest: one that nothing was archived into yet, or another one."""
+        if not (self.folder / MANIFEST).exists():
+            raise NoArchive(f"{self.folder} holds no archive: {MANIFEST} is missing")
+
+    def _parts(self) -> tuple[Part, ...]:
+        """Those that the manifest names, if they follow one another."""
+        reached = 0
+        for part in self.manifest.parts:
+            for fault in _seam(reached, part):
+                raise ArchiveDamaged(f"{self.folder}: {fault}")
+            reached = part.through
+        return self.manifest.parts
 
     def _faults_of(self, file: File, part: Part) -> Iterator[str]:
         try:
@@ -191,6 +210,15 @@ class Archive:
             except pa.ArrowInvalid as error:
                 raise ArchiveDamaged(f"{file.name} is no Parquet file.") from error
         return opened[1]
+
+
+def _seam(reached: int, part: Part) -> list[str]:
+    """What is wrong where a part begins; ``reached``: the end of the one before."""
+    if part.after > reached:
+        return [f"positions {reached + 1} to {part.after} are missing"]
+    if part.after < reached:
+        return [f"positions {part.after + 1} to {reached} are there twice"]
+    return []
 
 
 def nothing(schema: str) -> Recorded:

@@ -199,6 +199,20 @@ def test_a_missing_part_is_named(archive: Archive) -> None:
     assert third.entries.name in faults[1]
 
 
+def test_nothing_is_read_of_an_archive_with_a_gap(archive: Archive) -> None:
+    first, second, *rest = archive.manifest.parts
+    edited = replace(archive.manifest, parts=(first, *rest))
+    (archive.folder / MANIFEST).write_bytes(msgspec.json.encode(edited))
+    gap = Archive(archive.folder)
+    for reads in (
+        lambda: gap.read(0, 1),
+        lambda: next(gap.stream(Stream(Category.SESSION, session_of(3)))),
+        lambda: gap.recorded(SCHEMA, through=first.through),
+    ):
+        with pytest.raises(ArchiveDamaged, match=f"{second.after + 1} to {second.through} are missing"):
+            reads()
+
+
 EDITS: dict[str, Callable[[Part], Part]] = {
     "a later end": lambda part: replace(part, through=part.through + 1),
     "an earlier end": lambda part: replace(part, through=part.through - 1),
