@@ -40,6 +40,8 @@ def instead(guards: Guards, *events: ActionAdmitted | RowBroken, mask: int = ALL
 
 def test_without_guards_nothing_is_withheld() -> None:
     assert found(Guards(), *(admitted(seq=seq) for seq in range(1000))) == []
+    quarantined = (admitted(seq=seq, action=Action.QUARANTINE) for seq in range(1000))
+    assert found(Guards(), *quarantined, mask=ALL & ~(1 << Action.TERMINATE)) == []
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,17 @@ def test_a_limit_for_the_hour_leaves_the_next_best() -> None:
     assert instead(guards, *full) is Action.ISOLATE
     assert found(guards, *full, now_us=NOW_US + HOUR_US) == []
     assert found(guards, *full, now_us=NOW_US - 2 * HOUR_US) == [], "the clock was set back"
+
+
+def test_the_hour_of_a_limit_has_sixty_minutes() -> None:
+    guards, hour_us = Guards(terminate_per_hour=1), 60 * 60 * 1_000_000
+    assert found(guards, admitted(at_us=NOW_US - hour_us + 1))
+    assert not found(guards, admitted(at_us=NOW_US - hour_us))
+
+
+def test_a_row_counts_each_final_action_once_and_from_nothing() -> None:
+    assert found(Guards(in_a_row=2), admitted()) == []
+    assert found(Guards(in_a_row=1), admitted(), RowBroken(SessionId(UUID(int=4)))) == []
 
 
 def test_a_row_ends_when_a_session_ends_untouched() -> None:

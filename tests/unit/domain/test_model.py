@@ -109,6 +109,7 @@ def test_a_rejection_carries_its_reasons_and_waits_until_another_serves() -> Non
     assert DECIDER.fold((TRAINED, REJECTED)).rejected == ("it stops backups",)
     with pytest.raises(ReasonMissing):
         when(Reject("ann", ("",)))
+    assert when(Reject("ann", ("", "no"))) == (Rejected("ann", ("", "no")),)
     with pytest.raises(StillServing):
         when(reject, given=(TRAINED, IN_CHARGE))
 

@@ -69,6 +69,16 @@ def test_nobody_goes_back_to_a_model_that_was_withdrawn() -> None:
         when(Withdraw(B), given=B_SERVES)
 
 
+def test_whoever_was_in_charge_twice_stands_in_the_line_once() -> None:
+    again = DECIDER.fold((*B_SERVES, *when(pass_to(A), given=B_SERVES)))
+    assert again.line == (B, A)
+
+
+def test_a_model_that_is_entered_again_is_a_candidate_once() -> None:
+    withdrawn = (*ENTERED, *when(Withdraw(B), given=ENTERED))
+    assert candidates(DECIDER.fold((*withdrawn, *when(Enter(B), given=withdrawn))), 5) == (B, A)
+
+
 def test_candidates_are_the_newest_that_nobody_has_judged() -> None:
     state = DECIDER.fold((*A_SERVES, ModelEntered(C)))
     assert candidates(state, 1) == (C,)
@@ -86,9 +96,11 @@ COMMANDS = st.one_of(
 
 
 @settings(max_examples=300)
-@given(st.lists(COMMANDS, max_size=30))
+@given(st.lists(COMMANDS, min_size=8, max_size=30))
 def test_whatever_is_asked_the_models_streams_agree_on_who_is_in_charge(commands: list[Command]) -> None:
     state = DECIDER.initial
+    # Two are entered: in most lists of commands alone, none ever is before it is asked for.
+    commands = [Enter(A), Enter(B), *commands]
     lives = dict.fromkeys((A, B, C), model.DECIDER.initial)
     for command in commands:
         try:

@@ -7,7 +7,7 @@ import pytest
 from drlactors.domain.action import Action
 from drlactors.domain.episode import Correct, Verdict
 from drlactors.domain.errors import AlreadyDecided, NoReview, NotDecided, ReasonMissing
-from drlactors.domain.ids import ReviewId, SessionId
+from drlactors.domain.ids import ReviewId, SessionId, order_of
 from drlactors.domain.order import Undone
 from drlactors.domain.review import (
     DECIDER,
@@ -80,6 +80,7 @@ def test_only_what_was_answered_is_closed() -> None:
     with pytest.raises(NotDecided):
         when(Close(), OPENED)
     assert when(Close(), OPENED, LAPSED) == (ReviewClosed(),)
+    assert when(Close(), OPENED, decided(Ruling.RELEASE)) == (ReviewClosed(),)
     assert when(Close(), OPENED, LAPSED, ReviewClosed()) == ()
 
 
@@ -114,5 +115,5 @@ def test_an_answer_after_the_default_is_another_order() -> None:
     first, second = order(REVIEW, before), order(REVIEW, after)
     assert first is not None
     assert second is not None
-    assert first.order != second.order
+    assert (first.order, second.order) == (order_of(REVIEW, "lapsed"), order_of(REVIEW, "decided")), "as in the log"
     assert order(REVIEW, DECIDER.fold([OPENED])) is None

@@ -143,6 +143,15 @@ def test_sessions_without_a_true_end_are_left_out():
     assert not off_policy.complete(type(logged)._make(column[:0] for column in logged)).session.size
 
 
+@pytest.mark.parametrize("plan", PLANS)
+def test_sessions_weigh_by_all_their_steps(plan):
+    logged, malicious = log(2_000, 9, EXPLORING)
+    judged = follow(logged, malicious, plan)
+    weights = [judged.ratio[judged.session == session].prod() for session in range(len(judged.ids))]
+    expected = sum(weights) ** 2 / sum(weight**2 for weight in weights)
+    assert off_policy.effective(judged) == pytest.approx(expected)
+
+
 @settings(max_examples=100)
 @given(seed=st.integers(0, 1000), plan=st.sampled_from(PLANS))
 def test_the_effective_number_of_sessions_is_never_more_than_there_are(seed, plan):
