@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from drlactors.learner.corpus import Corpus
+from drlactors.learner.corpus import Corpus, CorpusUnfit
 from drlactors.learner.transitions import Sample
 from drlactors.sandboxes.importers import android_strace, machine_activity
 from drlactors.sandboxes.importers.run import Run
@@ -18,11 +18,11 @@ def corpus(name: str, path: Path | None = None, *, seed: int = 0) -> Corpus:
     """The corpus of that name, from ``path`` or from where it lies.
 
     ``seed`` draws what a corpus leaves to chance: the second at which a run of machine activity begins. Raises
-    ValueError for a name that nobody knows and where neither a path nor the variable says where it lies, and
+    CorpusUnfit for a name that nobody knows and where neither a path nor the variable says where it lies, and
     SandboxError for recordings that are missing or broken.
     """
     if name not in CORPORA:
-        raise ValueError(f"no corpus is called {name!r}: there are {', '.join(CORPORA)}")
+        raise CorpusUnfit(f"no corpus is called {name!r}: there are {', '.join(CORPORA)}")
     return CORPORA[name](path, seed)
 
 
@@ -51,7 +51,7 @@ def _place(path: Path | None, folder: str) -> Path:
     if path is not None:
         return path
     if not (data := os.environ.get(VARIABLE)):
-        raise ValueError(f"say where {folder} lies: by a path, or by {VARIABLE} for the folder that holds it")
+        raise CorpusUnfit(f"say where {folder} lies: by a path, or by {VARIABLE} for the folder that holds it")
     return Path(data) / folder
 
 

@@ -23,7 +23,7 @@ class Source(NamedTuple):
 
 
 def of_set(name: str, data: Path | None, task: "Task") -> Source:
-    """A set that ``cli.corpora`` knows. Raises ValueError and SandboxError as that does."""
+    """A set that ``cli.corpora`` knows. Raises CorpusUnfit and SandboxError as that does."""
     from drlactors.cli.corpora import corpus
     from drlactors.learner.course import of_samples
     from drlactors.sandboxes.recording import recordings

@@ -101,8 +101,7 @@ def train(
     # Each of these would else be found when all is trained.
     if seeds < 1 or updates < 0 or version < 1:
         raise SystemExit("--seeds and --version are at least 1, --updates at least 0")
-    if date and datetime.fromisoformat(date).tzinfo is None:
-        raise SystemExit(f"--date is {date}: it needs its offset from UTC, such as {date}+00:00")
+    _check_date(date)
     private = None if key is None else read_key(key)
     console = Console()
     settings = settings_of(*where)
@@ -132,6 +131,15 @@ def train(
         write_whole(out / name, drawing.encode())
     console.print(f"{file}: sha256 {made.metadata.sha256}", soft_wrap=True)
     console.print(_table(trained, sides, task))
+
+
+def _check_date(date: str) -> None:
+    try:
+        whole = not date or datetime.fromisoformat(date).tzinfo is not None
+    except ValueError as error:
+        raise SystemExit(f"--date is {date}: ISO 8601 has 2026-11-30T00:00:00+00:00, for example") from error
+    if not whole:
+        raise SystemExit(f"--date is {date}: it needs its offset from UTC, such as {date}+00:00")
 
 
 @contextmanager

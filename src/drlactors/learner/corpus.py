@@ -12,6 +12,10 @@ from drlactors.domain.telemetry import Window
 from drlactors.learner.transitions import Sample
 
 
+class CorpusUnfit(Exception):
+    """There are no such sessions, or they cannot be used as was asked; the message says why."""
+
+
 class Corpus(NamedTuple):
     """Recorded sessions of one origin."""
 
@@ -31,8 +35,8 @@ class Episode(NamedTuple):
 def folds(samples: Sequence[Sample], count: int, seed: int) -> Iterator[tuple[tuple[Sample, ...], tuple[Sample, ...]]]:
     """Each of ``count`` parts once as what is tested on, the others as what is learned from, stratified by class.
 
-    Artifacts of each class go to the parts in the order of a hash of the seed and the artifact. Raises ValueError where
-    an artifact is both malicious and benign.
+    Artifacts of each class go to the parts in the order of a hash of the seed and the artifact. Raises CorpusUnfit
+    where an artifact is both malicious and benign.
     """
     classes = list(_by_class(samples, seed))
     everything = {artifact for artifacts in classes for artifact in artifacts}
@@ -84,7 +88,7 @@ def _halves(sample: Sample, first_s: int, second_s: int) -> Episode:
 def _by_class(samples: Sequence[Sample], seed: int) -> Iterator[list[str]]:
     classes = [{sample.artifact for sample in samples if sample.malicious is truth} for truth in (False, True)]
     if both := classes[False] & classes[True]:
-        raise ValueError(f"{min(both)} is both malicious and benign")
+        raise CorpusUnfit(f"{min(both)} is both malicious and benign")
     for artifacts in classes:
         yield sorted(artifacts, key=lambda artifact: sha256(f"{seed}:{artifact}".encode()).digest())
 

@@ -46,7 +46,7 @@ class Stopping(NamedTuple):
     def fit(self, learned: Traces, task: Task, seed: int) -> Iterator[tuple[StoppingPolicy, float]]:
         """With each part that was judged the policy by all that were, and the mean cross-entropy of their windows.
 
-        Raises ValueError where a class has one artifact, and as ``StoppingPolicy`` does.
+        Raises CannotLearn where a class has one artifact, and as ``StoppingPolicy`` does.
         """
         isolate = isolation(learned, task.weights)
         serving: Evidence | None = None

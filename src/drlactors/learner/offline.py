@@ -23,7 +23,7 @@ from drlactors.learner.replay_buffer import LEAST_CAPACITY, ReplayBuffer
 from drlactors.learner.traces import Traces
 from drlactors.learner.training import OtherTraining, Training
 from drlactors.learner.transitions import Table, Task, table
-from drlactors.ports.learning import Step
+from drlactors.ports.learning import CannotLearn, Step
 
 CURVE = "curve.json"
 #: Evaluations on the way, at equal distances; nothing is chosen by them.
@@ -56,7 +56,7 @@ class Run(NamedTuple):
     folder: Path  # for the agent's checkpoints and curve; what is there is gone on with
 
     def train(self, course: Course, heard: Heard) -> Trained:
-        """Train to the end. Raises what ``Training`` does, and ValueError where the method does not fit."""
+        """Train to the end. Raises what ``Training`` does, and CannotLearn where the method does not fit."""
         held = table(course.held, self.task)
         match self.method, course.learned:
             case FittedQ() as fitted, Traces() as learned:
@@ -68,9 +68,11 @@ class Run(NamedTuple):
             case Method() as method, Experiences() as learned:
                 return _Learning(self, method, held, heard).through(learned)
             case Stopping(), _:
-                raise ValueError("stopping needs sessions to their ends, and a log has those that were stopped cut off")
+                raise CannotLearn(
+                    "stopping needs sessions to their ends, and a log has those that were stopped cut off"
+                )
             case _:
-                raise ValueError("fitted Q needs to know what every choice leads to, and a log shows one of them only")
+                raise CannotLearn("fitted Q needs to know what every choice leads to, and a log shows one of them only")
 
     def played(self, ranking: Servable, held: Table) -> Played:
         return play(ranking.rank, held, self.task.rules.reviews)
@@ -113,7 +115,9 @@ class _Learning:
         curve = [point for point in self._kept() if point.updates <= agent.updates]
         while agent.updates < updates:
             if not training.learn(min(step - agent.updates % step, updates - agent.updates)):
-                raise ValueError(f"{len(buffer)} experiences are fewer than the batch of {self._method.settings.batch}")
+                raise CannotLearn(
+                    f"{len(buffer)} experiences are fewer than the batch of {self._method.settings.batch}"
+                )
             curve.append(Point(agent.updates, training.loss, figures(run.played(agent.ranking, self._held))))
             agent.learning_rate *= self._height(agent.updates + step / 2) / self._height(agent.updates - step / 2)
             self._keep(curve)  # before the checkpoint: a point too many is dropped, one that is missing would stay so

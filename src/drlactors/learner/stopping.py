@@ -26,6 +26,7 @@ from drlactors.learner.looks import FixedTime
 from drlactors.learner.metrics import Point, chosen_threshold, matched, point
 from drlactors.learner.traces import Bools, Margins, Traces, stops
 from drlactors.learner.trees import Boosting, Floats, Forest, log_odds
+from drlactors.ports.learning import CannotLearn
 
 #: What is tried: few, because the best of many on few sessions is the luckiest.
 SLOPES = (0.0, 1.0)
@@ -52,7 +53,7 @@ class Evidence(NamedTuple):
 
     @classmethod
     def of(cls, learned: Traces, seed: int) -> "Evidence":
-        """Raises ValueError where only one class is learned from."""
+        """Raises CannotLearn where only one class is learned from."""
         return cls(Forest(learned, seed), Boosting(learned, seed))
 
     def score(self, vectors: Vectors) -> Floats:
@@ -69,12 +70,12 @@ class StoppingPolicy:
     def __init__(self, evidence: Evidence, schema: FeatureSchema, boundary: Boundary, isolate: float) -> None:
         """``isolate``: the log-odds from which on to isolate what is not stopped.
 
-        Raises ValueError for a schema that does not show the time, and for a threshold that is no number.
+        Raises CannotLearn for a schema that does not show the time, and for a threshold that is no number.
         """
         if "elapsed" not in schema.names:
-            raise ValueError("a boundary in time needs the feature elapsed")
+            raise CannotLearn("a boundary in time needs the feature elapsed")
         if not isfinite(boundary.threshold):
-            raise ValueError("no session to choose by could be stopped: they are too short, or the rules forbid it")
+            raise CannotLearn("no session to choose by could be stopped: they are too short, or the rules forbid it")
         self.evidence, self.boundary, self.isolate = evidence, boundary, isolate
         self.elapsed = schema.names.index("elapsed")
 

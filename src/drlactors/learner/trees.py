@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from drlactors.domain.features import Vectors
 from drlactors.learner.traces import Traces
+from drlactors.ports.learning import CannotLearn
 
 Floats = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
@@ -42,7 +43,7 @@ class Forest:
     """
 
     def __init__(self, learned: Traces, seed: int) -> None:
-        """Raises ValueError where only one class is learned from."""
+        """Raises CannotLearn where only one class is learned from."""
         self.trees = ExtraTreesClassifier(
             FOREST_TREES, min_samples_leaf=FOREST_LEAF, max_features=FOREST_TRIES, random_state=seed
         ).fit(learned.vectors(), _truths(learned), sample_weight=(1 + learned.seconds[learned.there]) ** -FOREST_HASTE)
@@ -56,7 +57,7 @@ class Boosting:
     """Gradient boosting (Friedman 2001); each session counts as much as any other, however long it is."""
 
     def __init__(self, learned: Traces, seed: int) -> None:
-        """Raises ValueError where only one class is learned from."""
+        """Raises CannotLearn where only one class is learned from."""
         windows = learned.there.sum(axis=1)
         # Weights make learning twelve times slower: none where all would be 1.
         weights = np.repeat(windows.mean() / windows, windows) if np.ptp(windows) else None
@@ -105,7 +106,7 @@ def _truths(learned: Traces) -> Truths:
     """Of every window."""
     truths = np.repeat(learned.malicious, learned.there.sum(axis=1))
     if truths.all() or not truths.any():
-        raise ValueError("both classes are needed to tell them apart")
+        raise CannotLearn("both classes are needed to tell them apart")
     return truths
 
 

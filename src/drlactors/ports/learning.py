@@ -8,7 +8,7 @@ from drlactors.ports.log import LogAway
 
 
 class CannotLearn(Exception):
-    """Training cannot go on, and trying again would not help; the message says why."""
+    """Training cannot begin or go on, and trying again would not help; the message says why."""
 
 
 class Hindered(NamedTuple):

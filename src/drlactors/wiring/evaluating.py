@@ -7,7 +7,7 @@ from typing import NamedTuple
 from drlactors.config.settings import Settings
 from drlactors.domain.features import FEATURES, FeatureSchema
 from drlactors.inference import RulePolicy
-from drlactors.learner.corpus import Corpus
+from drlactors.learner.corpus import Corpus, CorpusUnfit
 from drlactors.learner.fitted_q import FittedQ
 from drlactors.learner.methods import METHODS, Method
 from drlactors.learner.report.protocol import PARTS, Study
@@ -45,14 +45,14 @@ QUICK = Effort(seeds=2, resamples=20, updates=200, iterations=3, draws=1, rotati
 
 
 def study(settings: Settings, name: str, draw: Callable[[int], Corpus], *, by_date: bool, effort: Effort) -> Study:
-    """Of a set that ``SETS`` knows. Raises ValueError for a split by date of what has no dates.
+    """Of a set that ``SETS`` knows. Raises CorpusUnfit for a split by date of what has no dates.
 
     State vectors hold all features there are, not only those that are configured: what a set lacks stays missing, and
     a classifier that looks once has to see the session's past.
     """
     how = SETS[name]
     if by_date and how.since is None:
-        raise ValueError(f"the sessions of {name} have no dates to split them by")
+        raise CorpusUnfit(f"the sessions of {name} have no dates to split them by")
     task = task_of(settings)._replace(schema=FeatureSchema(tuple(FEATURES), settings.features.missing))
     if how.windows_before_final is not None:
         task = task._replace(rules=task.rules._replace(windows_before_final=how.windows_before_final))

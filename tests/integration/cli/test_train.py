@@ -135,7 +135,7 @@ def test_an_archive_teaches_what_its_log_teaches(drlactors: Said, log: PostgresE
         (("--updates", "-1"), "at least 0"),
         (("--version", "0"), "at least 1"),
         (("--date", "2026-11-30T00:00:00"), "2026-11-30T00:00:00+00:00"),
-        (("--date", "yesterday"), "Invalid isoformat string"),
+        (("--date", "yesterday"), "ISO 8601"),
         (("--key", "nowhere.key"), "nowhere.key: No such file"),
     ],
 )
@@ -147,6 +147,7 @@ def test_what_cannot_be_meant_is_said_in_one_line(
     assert status != 0
     assert said in complaint
     assert len(complaint.splitlines()) == 1
+    assert "Error: " not in complaint
     assert not (tmp_path / "trained").exists()
 
 

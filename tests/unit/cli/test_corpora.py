@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drlactors.cli.corpora import CORPORA, VARIABLE, corpus
-from drlactors.learner.corpus import episodes
+from drlactors.learner.corpus import CorpusUnfit, episodes
 from drlactors.sandboxes.errors import RecordingsMissing
 
 
@@ -62,9 +62,9 @@ def test_the_shipped_recordings_have_both_stages_of_every_artifact():
 
 def test_an_unknown_name_and_an_unknown_place_are_refused(monkeypatch, tmp_path):
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(ValueError, match=", ".join(CORPORA)):
+    with pytest.raises(CorpusUnfit, match=", ".join(CORPORA)):
         corpus("more")
-    with pytest.raises(ValueError, match=VARIABLE):
+    with pytest.raises(CorpusUnfit, match=VARIABLE):
         corpus("machine-activity")
     with pytest.raises(RecordingsMissing):
         corpus("machine-activity", tmp_path)

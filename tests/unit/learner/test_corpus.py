@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from drlactors.learner.corpus import Corpus, by_date, episodes, folds
+from drlactors.learner.corpus import Corpus, CorpusUnfit, by_date, episodes, folds
 from drlactors.learner.transitions import Sample
 from tests.unit.learner.samples import sample
 
@@ -46,7 +46,7 @@ def test_every_artifact_is_tested_on_in_one_fold():
 
 
 def test_an_artifact_with_two_truths_is_refused():
-    with pytest.raises(ValueError, match="both malicious and benign"):
+    with pytest.raises(CorpusUnfit, match="both malicious and benign"):
         held([sample("x", malicious=True), sample("x")], 0)
 
 

@@ -16,7 +16,7 @@ from drlactors.learner.offline import POINTS, Point, Run, Trained
 from drlactors.learner.traces import Traces
 from drlactors.learner.training import OtherTraining
 from drlactors.learner.training_figures import drawn, plain
-from drlactors.ports.learning import Step
+from drlactors.ports.learning import CannotLearn, Step
 from tests.unit.learner.samples import TASK
 from tests.unit.learner.separable import SAMPLES
 
@@ -117,12 +117,12 @@ def test_the_rate_of_an_annealed_training_falls_to_nothing(course, tmp_path):
 
 
 def test_fitted_q_does_not_learn_from_a_log(course, tmp_path):
-    with pytest.raises(ValueError, match="what every choice leads to"):
+    with pytest.raises(CannotLearn, match="what every choice leads to"):
         Run(TASK, FITTED, 0, tmp_path).train(logged(course), lambda _: None)
 
 
 def test_stopping_does_not_learn_from_a_log(course, tmp_path):
-    with pytest.raises(ValueError, match="needs sessions to their ends"):
+    with pytest.raises(CannotLearn, match="needs sessions to their ends"):
         Run(TASK, Stopping(), 0, tmp_path).train(logged(course), lambda _: None)
 
 
@@ -133,7 +133,7 @@ def logged(course: Course, rows: int = 1000) -> Course:
 
 
 def test_less_than_a_batch_is_too_little(course, tmp_path):
-    with pytest.raises(ValueError, match="63 experiences are fewer than the batch of 64"):
+    with pytest.raises(CannotLearn, match="63 experiences are fewer than the batch of 64"):
         Run(TASK, SMALL, 0, tmp_path).train(logged(course, 63), lambda _: None)
 
 
@@ -151,9 +151,9 @@ def test_methods_have_names_and_last_as_long_as_asked():
     assert lasting("dqn", 0, 0.05) == Method(PLAIN, 10_000)
     assert lasting("dqn", 7, 0.05).length == lasting("fitted-q", 7, 0.05).length == 7
     assert lasting("stopping", 0, 0.1) == Stopping(fpr=0.1)
-    with pytest.raises(ValueError, match=f"there are {', '.join(METHODS)}"):
+    with pytest.raises(CannotLearn, match=f"there are {', '.join(METHODS)}"):
         lasting("sarsa", 0, 0.05)
-    with pytest.raises(ValueError, match="stopping has no updates"):
+    with pytest.raises(CannotLearn, match="stopping has no updates"):
         lasting("stopping", 7, 0.05)
 
 

@@ -20,6 +20,7 @@ from drlactors.learner.stopping import (
 )
 from drlactors.learner.traces import stops, traces
 from drlactors.learner.trees import Boosting, Forest
+from drlactors.ports.learning import CannotLearn
 from tests.unit.learner.samples import TASK
 from tests.unit.learner.separable import SAMPLES
 
@@ -108,5 +109,10 @@ def test_the_policy_stops_where_its_margins_are_above_the_boundary(horizon_s):
 
 
 def test_a_schema_that_does_not_show_the_time_is_refused():
-    with pytest.raises(ValueError, match="feature elapsed"):
+    with pytest.raises(CannotLearn, match="feature elapsed"):
         StoppingPolicy(EVIDENCE, FeatureSchema(("cpu_usage",)), Boundary(0.0, inf, 0.0), 0.0)
+
+
+def test_a_boundary_that_nothing_could_be_chosen_by_is_refused():
+    with pytest.raises(CannotLearn, match="could be stopped"):
+        StoppingPolicy(EVIDENCE, FeatureSchema(("elapsed",)), Boundary(0.0, inf, inf), 0.0)
