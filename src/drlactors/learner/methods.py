@@ -7,6 +7,7 @@ import torch
 from drlactors.learner.agent import PLAIN, Settings
 from drlactors.learner.fitted_q import FittedQ
 from drlactors.learner.fitted_stopping import Stopping
+from drlactors.ports.learning import CannotLearn
 
 
 class Method(NamedTuple):
@@ -39,8 +40,9 @@ OFFLINE = Settings(
     weight_decay=1e-2,
     target_period=50,
 )
-#: For a log: what was not tried there has no support, and is not taken for good.
-LIVE = OFFLINE._replace(support=0.3)
+#: For a log: what was not tried there has no support, and is not taken for good. Discrete BCQ as Fujimoto et al. (2019,
+#: algorithm 1) have it: the online network picks among what has support, the target network says what that is worth.
+LIVE = OFFLINE._replace(double=True, support=0.3)
 
 How = Method | FittedQ | Stopping
 
@@ -56,15 +58,15 @@ METHODS: dict[str, How] = {
 def lasting(name: str, long: int, fpr: float) -> How:
     """The method of that name, for so many updates (iterations of fitted Q); 0 for what it takes by default.
 
-    ``fpr``: that a boundary is chosen for. Raises ValueError for a name that nobody knows, and for a number of updates
+    ``fpr``: that a boundary is chosen for. Raises CannotLearn for a name that nobody knows, and for a number of updates
     where there are none.
     """
     if name not in METHODS:
-        raise ValueError(f"no method is called {name!r}: there are {', '.join(METHODS)}")
+        raise CannotLearn(f"no method is called {name!r}: there are {', '.join(METHODS)}")
     match METHODS[name]:
         case Stopping() as stopping:
             if long:
-                raise ValueError("stopping has no updates: it learns in one go")
+                raise CannotLearn("stopping has no updates: it learns in one go")
             return stopping._replace(fpr=fpr)
         case FittedQ() as fitted:
             return fitted._replace(iterations=long or fitted.iterations)

@@ -8,6 +8,7 @@ from torch.nn import functional
 from drlactors.domain.action import Action
 from drlactors.learner.agent import PLAIN, Agent, Settings
 from drlactors.learner.batch import Experiences
+from drlactors.learner.methods import LIVE
 from drlactors.learner.training import Training
 from tests.unit.learner import mdp
 
@@ -40,6 +41,11 @@ def test_the_conservative_penalty_lowers_what_the_log_never_did(weight):
     settings = QUICK._replace(conservative=weight)
     found = solved(settings, mdp.experiences(20, without=(never,))).ranking.rank(np.eye(mdp.STATES, dtype=np.float32))
     assert found[never] < found[2, Action.CONTINUE]
+
+
+def test_bcq_values_what_the_online_network_picks_among_what_has_support():
+    """As the paper has it: Double Q-learning, and a threshold of 0.3."""
+    assert (LIVE.double, LIVE.support) == (True, 0.3)
 
 
 def test_bcq_does_not_choose_what_the_log_never_did():
