@@ -34,6 +34,27 @@ def test_a_stronger_leaning_never_means_a_lower_chance(tallies):
     assert list(found) == sorted(found)
 
 
+def test_leanings_fall_into_twenty_bins_in_their_order():
+    assert [bin_of(leaned) for leaned in (0.0, 0.049, 0.051, 0.5, 0.949, 0.951, 1.0)] == [0, 0, 1, 10, 18, 19, 19]
+
+
+@given(tallies=TALLIES)
+def test_chances_are_the_shares_that_come_nearest_to_what_was_seen_and_never_fall(tallies):
+    """The isotonic regression by its min-max formula (Robertson, Wright, and Dykstra 1988, theorem 1.4.4)."""
+    seen = [tallies.get(index, Tally()) for index in range(BINS)]
+    share = (sum(tally.malicious for tally in seen) + 1) / (sum(map(sum, seen)) + 2)
+    malicious, of = [tally.malicious + share for tally in seen], [sum(tally) + 1 for tally in seen]
+
+    def nearest(index):
+        pools = (
+            min(sum(malicious[first : last + 1]) / sum(of[first : last + 1]) for last in range(index, BINS))
+            for first in range(index + 1)
+        )
+        return max(pools)
+
+    assert chances(tallies) == pytest.approx([nearest(index) for index in range(BINS)])
+
+
 def test_nothing_known_is_a_half_and_one_session_does_not_make_sure():
     assert chances({}) == (0.5,) * BINS
     assert Calibration().confidence("policy", 0.99) == 0.5

@@ -146,6 +146,8 @@ def test_judged_clean_in_stage_one_waits_for_stage_two() -> None:
 def test_a_stage_is_concluded_by_its_own_session_only() -> None:
     with pytest.raises(WrongStage):
         when(ConcludeStage(stage=1, session=SECOND, outcome=Outcome.BENIGN), given=[ENTERED])
+    with pytest.raises(WrongStage):
+        when(ConcludeStage(stage=2, session=SECOND, outcome=Outcome.BENIGN), given=[ENTERED])
 
 
 COMPLETED: list[Event] = [

@@ -24,6 +24,11 @@ def stop_r(malicious):
     return np.where(malicious, problem.STOP[True], problem.STOP[False])
 
 
+def late(step, sign):
+    """Watches at first, as the log does."""
+    return Action.ISOLATE if step else Action.CONTINUE
+
+
 def follow(logged, malicious, plan):
     return off_policy.follow(logged, chosen(plan, logged.s_tm1), stop_r(malicious))
 
@@ -126,6 +131,7 @@ def test_a_log_without_exploration_answers_for_its_own_actions_and_for_stopping(
     assert blind.unsupported.all()
     assert off_policy.effective(blind) == 0
     assert np.isnan(off_policy.weighted_importance_sampling(blind, intervals.counts(np.arange(500), 10, 0))[0])
+    assert follow(logged, malicious, late).unsupported.all(), "also where it departs from the log later on"
 
 
 def test_what_would_have_come_after_a_stop_nobody_knows():
@@ -140,6 +146,7 @@ def test_sessions_without_a_true_end_are_left_out():
     kept = off_policy.complete(cut)
     assert set(kept.session.tolist()) == set(range(19))
     assert len(kept.r_t) == 19 * problem.STEPS
+    assert len(off_policy.complete(logged).r_t) == 20 * problem.STEPS
     assert not off_policy.complete(type(logged)._make(column[:0] for column in logged)).session.size
 
 
