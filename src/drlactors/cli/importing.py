@@ -228,7 +228,7 @@ class _Work:
             return
         for built, run, note in zip(report.runs, runs, notes, strict=True):
             part = f" ({built.part})" if built.part else ""
-            told = f"{run.sandbox}, {len(run.windows)} windows, {run.outcome or 'no outcome'}"
+            told = f"{run.sandbox}, {_ran(run)}, {len(run.windows)} windows, {run.outcome or 'no outcome'}"
             self._print(fate.done, f"{path}{part}: session {run.session}: {told}; {finished.described(built)}")
             if note:
                 self._print("", f"    {note}")
@@ -257,6 +257,15 @@ def _shown(progress: "Progress", what: str, total: int) -> "Iterator[TaskID]":
         yield task
     finally:
         progress.remove_task(task)
+
+
+def _ran(run: "Finished") -> str:
+    from drlactors.cli.dossier import instant
+    from drlactors.domain.pattern import seen_us
+    from drlactors.ports.clock import SystemClock
+
+    first_us, _ = seen_us(run.windows, SystemClock().now_us())
+    return "when it ran is not known" if first_us is None else f"ran {instant(first_us)}"
 
 
 def _size(path: Path) -> int:
