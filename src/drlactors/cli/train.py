@@ -99,8 +99,8 @@ def train(
     from drlactors.wiring.learning import task_of
 
     # Each of these would else be found when all is trained.
-    if seeds < 1 or updates < 0 or version < 1:
-        raise SystemExit("--seeds and --version are at least 1, --updates at least 0")
+    if seeds < 1 or updates < 0 or version < 1 or seed < 0:
+        raise SystemExit("--seeds and --version are at least 1, --updates and --seed at least 0")
     _check_date(date)
     private = None if key is None else read_key(key)
     console = Console()

@@ -133,6 +133,7 @@ def test_an_archive_teaches_what_its_log_teaches(drlactors: Said, log: PostgresE
         (("--set", "android-strace"), "say where android-strace-2018 lies"),
         (("--seeds", "0"), "at least 1"),
         (("--updates", "-1"), "at least 0"),
+        (("--seed", "-1"), "at least 0"),
         (("--version", "0"), "at least 1"),
         (("--date", "2026-11-30T00:00:00"), "2026-11-30T00:00:00+00:00"),
         (("--date", "yesterday"), "ISO 8601"),

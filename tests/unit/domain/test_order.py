@@ -58,6 +58,11 @@ def test_an_undone_isolation_leaves_one_step_less() -> None:
     assert DECIDER.fold([*isolated, undo, OrderAnswered(ID, False, "stuck", "")]).response.isolation == 1
 
 
+def test_what_a_person_takes_back_of_a_review_leaves_isolation_as_it_is() -> None:
+    isolated: list[Event] = [started(), recorded(0), selected(Action.ISOLATE, 0)]
+    assert DECIDER.fold([*isolated, ActionOrdered(ID, 0, *GO_ON[1:])]).response.isolation == 1
+
+
 def lived(*actions: Action) -> list[Event]:
     """A session of windows of 250 ms, each with its answer."""
     return [
