@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -200,6 +202,15 @@ def audit(dsn: str, crowd: Crowd) -> list[str]:
             faults.append(f"{session.id}: carried out {dict(done)}, selected {dict(expected)}")
     log.close()
     return faults
+
+
+def readiness(url: str) -> str:
+    """What a system says of itself at ``/readyz``."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz") as answer:
+            return str(answer.read().decode().strip())
+    except urllib.error.HTTPError as error:
+        return error.read().decode().strip()
 
 
 def servers(folder: Path) -> Iterator[tuple[EmbeddedNats, EmbeddedPostgres]]:

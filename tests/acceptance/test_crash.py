@@ -8,8 +8,6 @@ import resource
 import signal
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +29,7 @@ from drlactors.testing.processes import processes_in
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring import System, running, succession
 from drlactors.wiring import system as wiring_system
-from tests.acceptance.harness import Crowd, SystemProcess, audit, servers, wait_for
+from tests.acceptance.harness import Crowd, SystemProcess, audit, readiness, servers, wait_for
 
 SESSIONS, WINDOWS = 12, 40
 #: Those who are connected keep what they began with.
@@ -59,14 +57,6 @@ def host(real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[Sandbox]:
 def system(tmp_path: Path, real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[SystemProcess]:
     with SystemProcess(tmp_path / "system", real[0].url, real[1].dsn) as process:
         yield process
-
-
-def readiness(url: str) -> str:
-    try:
-        with urllib.request.urlopen(f"{url}/readyz") as answer:
-            return str(answer.read().decode().strip())
-    except urllib.error.HTTPError as error:
-        return error.read().decode().strip()
 
 
 @pytest.mark.parametrize(

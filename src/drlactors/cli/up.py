@@ -15,8 +15,12 @@ def up(*, where: Whereabouts = HERE) -> None:
     directory, and stops them when it stops. A configuration file that is saved
     again is in force at once, where its keys allow.
 
+    One plane at a time serves an event log. A second one says so, stands by, and takes over as soon as the first
+    has ended, however that came about.
+
     It ends by itself, with status 1 and the reason, when somebody removes or replaces the stream of incoming
-    messages while it runs, or when what is to be stored is lost to an error: let a service manager start it again.
+    messages while it runs, when what is to be stored is lost to an error, or when another plane took over while
+    this one had lost the database: let a service manager start it again.
 
     Examples
     --------
@@ -24,6 +28,7 @@ def up(*, where: Whereabouts = HERE) -> None:
     drlactors up --config site.toml --data-dir /var/lib/drlactors
     """
     from drlactors.config.load import Loaded, load
+    from drlactors.store.errors import AnotherPlane
     from drlactors.wiring import System
 
     overrides = {} if where.data_dir is None else {"server.data_dir": str(where.data_dir)}
@@ -32,8 +37,21 @@ def up(*, where: Whereabouts = HERE) -> None:
         return load(files=where.config, overrides=overrides)
 
     with until_signal() as stopped:
-        system = System(read(), reload=read, on_fault=stopped.set)
-        addresses = system.start()
+        stands_by = False
+
+        def stand_by(pause_s: float) -> bool:
+            nonlocal stands_by
+            if not stands_by:
+                print("Another plane serves this event log. This one stands by, and takes over when that one ends.")
+                print("Ctrl-C stops it.", flush=True)
+            stands_by = True
+            return not stopped.wait(pause_s)
+
+        system = System(read(), reload=read, on_fault=stopped.set, stand_by=stand_by)
+        try:
+            addresses = system.start()
+        except AnotherPlane:
+            return  # told to stop while it stood by
         gateway = f", gRPC {addresses.gateway}" if addresses.gateway else ""
         print(
             f"drlactors is up. NATS {addresses.nats_shown}{gateway}, metrics {addresses.metrics_url}/metrics.", end=" "

@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: made when needed, kept while they work, dropped as soon as one breaks."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -34,10 +34,11 @@ class Connections(PostgresDatastore):
     Here a refused connection is an error at once, and the caller knows best when to ask again.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, allowed: Callable[[], None] = lambda: None) -> None:
+        """``allowed``: asked before each use; raises psycopg.Error where there must be none."""
         super().__init__(dbname="", host="", port="", user="", password="", schema=SCHEMA)
-        given = conninfo_to_dict(dsn)
-        self._dsn = make_conninfo(dsn, **{name: value for name, value in LINK.items() if name not in given})
+        self._dsn = with_link(dsn)
+        self._allowed = allowed
         self._idle: list[Connection[DictRow]] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -48,14 +49,13 @@ class Connections(PostgresDatastore):
     @contextmanager
     def get_connection(self) -> Iterator[Connection[DictRow]]:
         """A connection in autocommit mode; psycopg's errors leave as the library's."""
-        try:
+        with in_words_of_the_library():
+            self._allowed()
             connection = self._take()
             try:
                 yield connection
             finally:
                 self._give_back(connection)
-        except psycopg.Error as error:
-            raise _translated(error) from error
 
     def drop_idle(self) -> None:
         """One connection broke: the others lead to the same server."""
@@ -97,6 +97,20 @@ class Connections(PostgresDatastore):
                 self._idle.append(connection)
                 return
         connection.close()
+
+
+def with_link(dsn: str) -> str:
+    """The DSN with our settings of the link, where it has none of its own."""
+    given = conninfo_to_dict(dsn)
+    return make_conninfo(dsn, **{name: value for name, value in LINK.items() if name not in given})
+
+
+@contextmanager
+def in_words_of_the_library() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _translated(error) from error
 
 
 def _translated(error: psycopg.Error) -> persistence.PersistenceError:

@@ -17,6 +17,10 @@ class ForeignStream(LogError):
     """An id belongs to a stream of another category."""
 
 
+class AnotherPlane(LogError):
+    """Another plane serves this event log, and one at a time may."""
+
+
 @contextmanager
 def in_words_of_the_port() -> Iterator[None]:
     """What is the fault of what was asked will fail again: a LogError. The rest may pass: unreachable.

@@ -19,6 +19,7 @@ from drlactors.inference import Trust
 from drlactors.store.connections import Connections
 from drlactors.store.log import PostgresEventLog
 from drlactors.store.migrations import Status, migrate, status
+from drlactors.store.tenure import Tenure
 from drlactors.testing.processes import write_secret
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 
@@ -55,8 +56,9 @@ def trust(settings: Settings) -> Trust:
     return Trust(frozenset(settings.models.trusted_keys), settings.models.allow_unsigned)
 
 
-def open_log(dsn: str) -> PostgresEventLog:
-    return PostgresEventLog(dsn, schema_dir=share("eventstore"))
+def open_log(dsn: str, tenure: Tenure | None = None) -> PostgresEventLog:
+    """``tenure``: of the plane that serves it; everybody else only reads it, or writes what no plane does."""
+    return PostgresEventLog(dsn, schema_dir=share("eventstore"), tenure=tenure)
 
 
 def running(settings: Settings) -> Addresses | None:

@@ -4,7 +4,7 @@ import gc
 import json
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -43,6 +43,9 @@ from drlactors.domain.review import Ruling
 from drlactors.instrumentation import Instruments
 from drlactors.ports.bus import Delivery, StreamReplaced
 from drlactors.ports.clock import SystemClock
+from drlactors.ports.log import LogUnreachable
+from drlactors.store.errors import AnotherPlane
+from drlactors.store.tenure import Tenure
 from drlactors.testing.embedded import EmbeddedServer
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring.access import RUN_FILE, Addresses, credentials, open_log, write_private
@@ -58,6 +61,10 @@ TICK_S = 0.1
 REVIEWS_S = 0.25
 #: Stages are waited for by the hour.
 EPISODES_S = 1.0
+#: How often a plane that stands by looks whether the other one still serves.
+STAND_BY_S = 0.25
+#: A plane that stopped or was killed is gone as soon as the server has seen its connection end.
+LAST_BREATH_S = 2.0
 #: At 1,000 windows/s these halve the cost of a window (fewer, larger batches and commits) for 1 ms of latency.
 MAIN_PAUSE_S, COMMIT_PAUSE_S = 0.0005, 0.001
 #: Objects made and not freed, then collections of each generation, until the next older one is looked through.
@@ -70,7 +77,8 @@ class System:
     """One serving plane, from its servers to its actors; use as a context manager, or ``start`` and ``stop``.
 
     ``on_fault`` is called, on any thread, once ``fault`` says why this system cannot go on: it has to be stopped.
-    Another one, started in its place, goes on where it ended.
+    Another one, started in its place, goes on where it ended. ``stand_by`` is called again and again while another
+    plane serves the same event log; it waits for so many seconds, and says whether to go on waiting.
     """
 
     def __init__(
@@ -78,10 +86,12 @@ class System:
         loaded: Loaded,
         reload: Callable[[], Loaded] | None = None,
         on_fault: Callable[[], None] = lambda: None,
+        stand_by: Callable[[float], bool] = lambda _: False,
     ) -> None:
         self._loaded = loaded
         self._reload = reload
         self._on_fault = on_fault
+        self._stand_by = stand_by
         self._stack = ExitStack()
         self.fault: Exception | None = None
         self._passing = "starting"  # or what else keeps messages from being taken, in the course of things
@@ -89,7 +99,10 @@ class System:
         self.data_dir = Path(loaded.settings.server.data_dir)
 
     def start(self) -> Addresses:
-        """Bring everything up; what was started is stopped again when something fails."""
+        """Bring everything up; what was started is stopped again when something fails.
+
+        Raises AnotherPlane where one serves this event log, and this one does not go on standing by.
+        """
         try:
             return self._start_whole()
         except StreamReplaced:  # it ended before the remembered position, and has a new identity now: begin with that
@@ -136,9 +149,11 @@ class System:
         for text in self._loaded.warnings:
             self.observer.note("configuration.warning", text=text)
         self.addresses = self._serve(settings, stack, instruments.url)
-        self.log = log = open_log(self.addresses.postgres_dsn)
-        stack.callback(log.close)
         clock = SystemClock()
+        tenure = stack.enter_context(closing(Tenure(self.addresses.postgres_dsn, self._end)))
+        self._begin(tenure, clock)
+        self.log = log = open_log(self.addresses.postgres_dsn, tenure)
+        stack.callback(log.close)
         schema = FeatureSchema(settings.features.names, settings.features.missing)
         bus = self._bus = NatsBus(
             self.addresses.nats_url,
@@ -209,6 +224,26 @@ class System:
         self._keeper = stack.enter_context(Keeper(embedded, self.observer))
         return Addresses(nats_url, dsn, metrics_url, os.getpid())
 
+    def _begin(self, tenure: Tenure, clock: SystemClock) -> None:
+        """Wait until no other plane serves this log: nothing is read or changed before."""
+        if tenure.take():
+            return
+        pause, until_s = Event(), clock.monotonic_s() + LAST_BREATH_S
+        while clock.monotonic_s() < until_s:
+            pause.wait(STAND_BY_S)
+            if tenure.take():
+                return
+        self._passing = "standing by: another plane serves this event log"
+        self.observer.note("plane.standing-by")
+        while self._stand_by(STAND_BY_S):
+            try:
+                if tenure.take():
+                    self._passing = "starting"
+                    return
+            except LogUnreachable as error:  # whoever serves waits for it as well
+                self.observer.error("log.unreachable", error)
+        raise AnotherPlane(AnotherPlane.__doc__)
+
     def _start_actors(self, stack: ExitStack, line: Line, consumer: str) -> None:
         line.supervisor = SupervisorActor.start(line)
         line.writer = WriterActor.start(line, consumer)
@@ -265,13 +300,13 @@ class System:
         pause = Event()
         while line.ledger.unsettled() and not self._stuck() and line.clock.monotonic_s() < until_s:
             pause.wait(0.01)
-        if not line.log_away:
+        if not line.log_away and not isinstance(self.fault, AnotherPlane):
             self.log.append([], line.marks(consumer))
         self.observer.note("system.stopped", unsettled=line.ledger.unsettled())
 
     def _stuck(self) -> bool:
         """Whether something that was taken will not come to disk, however long one waits."""
-        return self.line.log_away or isinstance(self.fault, WriterFailed)
+        return self.line.log_away or isinstance(self.fault, (WriterFailed, AnotherPlane))
 
     # What changes while it runs
 
