@@ -1,7 +1,8 @@
 """The supervisor: wakes the sessions that messages are for, restarts what breaks, buries what keeps breaking."""
 
+import heapq
 import operator
-from collections import deque
+from itertools import count
 from typing import Any, NamedTuple
 
 from drlactors.actors.dispatched import DispatchedActor, Failure
@@ -50,7 +51,8 @@ class SupervisorActor(DispatchedActor):
         self._wards: dict[SessionId, Ward] = {}
         self._heard_s: dict[SessionId, float] = {}  # of sessions that are not over, awake or asleep; oldest first
         self._failures: dict[int, int] = {}  # by sequence
-        self._later: deque[tuple[float, SessionId, Rebuild]] = deque()
+        self._later: list[tuple[float, int, SessionId, Rebuild]] = []  # a heap, by when; the number breaks ties
+        self._numbers = count()
         self._warned_s: dict[SessionId, float] = {}
         self._gone = 0  # sessions that left since the names at hand were given back
         self._looked_s = float("-inf")
@@ -144,7 +146,7 @@ class SupervisorActor(DispatchedActor):
             if ward.presence.holding:
                 ward.ref.tell(Tick())
         while self._later and self._later[0][0] <= now_s:
-            _, session, rebuild = self._later.popleft()
+            _, _, session, rebuild = heapq.heappop(self._later)
             self._wake(session, new=False).ref.tell(rebuild)
         if now_s - self._looked_s < LOOK_EVERY_S:
             return
@@ -204,13 +206,14 @@ class SupervisorActor(DispatchedActor):
         if not isinstance(failure.actor, SessionActor):
             return
         broke, again = failure.actor.give_up()
-        count = 1
+        times = 1
         if broke is not None:
-            count += self._failures.pop(broke.sequence, 0)
-            if count >= line.limits.failures_before_dead_letter:
-                self._turn_away(broke.delivery, f"it broke the session {count} times: {failure.error!r}")
+            times += self._failures.pop(broke.sequence, 0)
+            if times >= line.limits.failures_before_dead_letter:
+                self._turn_away(broke.delivery, f"it broke the session {times} times: {failure.error!r}")
             else:
-                self._failures[broke.sequence] = count
+                self._failures[broke.sequence] = times
                 again.append(broke)
-        pause_s = min(line.limits.backoff_initial_s * 2 ** (count - 1), line.limits.backoff_max_s)
-        self._later.append((line.clock.monotonic_s() + pause_s, failure.actor.session, Rebuild(tuple(again))))
+        pause_s = min(line.limits.backoff_initial_s * 2 ** (times - 1), line.limits.backoff_max_s)
+        due_s, rebuild = line.clock.monotonic_s() + pause_s, Rebuild(tuple(again))
+        heapq.heappush(self._later, (due_s, next(self._numbers), failure.actor.session, rebuild))

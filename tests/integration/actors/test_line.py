@@ -309,6 +309,29 @@ def test_a_message_that_keeps_breaking_the_session_is_buried_and_the_session_goe
     assert [event for event in plane.events(session.id) if isinstance(event, TelemetryLost)] != []
 
 
+def test_a_session_that_waits_long_after_many_faults_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, left = features.row, {666: 4, 667: 1}
+
+    def breaks(state: Any, seen: Window) -> features.Row:
+        if left.get(seen.telemetry.syscall_count or 0, 0):
+            left[seen.telemetry.syscall_count or 0] -= 1
+            raise ZeroDivisionError("a fault of ours")
+        return whole(state, seen)
+
+    monkeypatch.setattr(features, "row", breaks)
+    patient = LIMITS._replace(failures_before_dead_letter=9, backoff_initial_s=1, backoff_max_s=1000)
+    with running(patient) as plane:
+        plane.host.resend_s = 1e9
+        broken, other = plane.open(), plane.open()
+        broken.send([window(0, syscall_count=666)])
+        until(lambda: not left[666], "it has broken four times", clock=plane.clock, step_s=0.05)
+        other.send([window(0, syscall_count=667)])
+        until(lambda: not left[667], "the other one has broken once")
+        plane.clock.seconds += 2  # the first waits for eight
+        until(lambda: selected(plane.events(other.id)) == [0], "the other one is answered")
+        assert selected(plane.events(broken.id)) == []
+
+
 def test_nobody_speaks_for_another_sandboxs_session(plane: Plane) -> None:
     session = plane.open()
     send(session, 0, 3)
