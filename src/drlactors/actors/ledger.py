@@ -24,9 +24,10 @@ class Ledger:
                     self._last = sequence
 
     def settle(self, sequences: Iterable[int]) -> None:
-        """Nothing more is to be done about these."""
+        """Nothing more is to be done about these; of what came again, for the second time."""
         with self._lock:
-            self._settled.update(sequences)
+            through = self._through
+            self._settled.update(sequence for sequence in sequences if sequence > through)
 
     def through(self) -> int:
         """The highest sequence up to which everything is settled: where to begin again."""
