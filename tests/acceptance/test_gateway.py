@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -189,3 +189,30 @@ def test_what_commands_play_over_the_gateway_is_decided_and_without_the_token_no
     assert "malicious" in played[0].stdout
     assert played[1].returncode == 1, played[1].stdout
     assert "token" in played[1].stderr
+
+
+def test_what_plays_says_that_the_gateway_is_gone_and_ends_with_the_reason_when_it_is_refused(
+    system: SystemProcess, database: str, tmp_path: Path
+) -> None:
+    tokens, token, said = tmp_path / "tokens", tmp_path / "token", tmp_path / "said"
+    tokens.write_text(f"player {sha256(b'one of many').hexdigest()}\n")
+    token.write_text("one of many\n")
+    play = [sys.executable, "-m", "drlactors", "sandbox", "play", "--speed", ".2", "--sessions", "3"]
+    with serving(system, tokens=str(tokens)) as gateway, said.open("wb") as file:
+        player = subprocess.Popen(
+            [*play, "--gateway", gateway.address, "--token-file", str(token)], stdout=file, stderr=file
+        )
+        try:
+            with closing(PostgresEventLog(database, schema_dir=share("eventstore"))) as log:
+                wait_for(log.open_sessions, 180, "it plays")
+            gateway.kill()
+            wait_for(lambda: "The gateway cannot be reached: unavailable" in said.read_text(), 60, "it says so")
+            gateway.start()
+            wait_for(lambda: "What is said is stored again." in said.read_text(), 60, "it says so")
+            tokens.write_text(f"another {sha256(b'another').hexdigest()}\n")
+            assert player.wait(180) == 1
+        finally:
+            player.kill()
+            player.wait()
+    assert said.read_text().count("cannot be reached") == 1
+    assert "drlactors: The gateway refuses this sandbox: unauthenticated" in said.read_text()

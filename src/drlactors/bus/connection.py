@@ -12,7 +12,7 @@ import nats.errors
 from drlactors.bus.client import DirectClient
 from drlactors.bus.credentials import Credentials
 from drlactors.bus.notices import BusEvent, Notices
-from drlactors.ports.bus import BusUnreachable
+from drlactors.ports.bus import BusUnreachable, Trouble
 
 T = TypeVar("T")
 
@@ -22,6 +22,8 @@ RECONNECT_WAIT_S = 0.1
 PING_INTERVAL_S = 5
 LOOK_S = 0.25
 REQUEST_TIMEOUT_S = 15.0
+#: What a server says, in capitals or not, to whoever may not connect.
+NO_RIGHT = ("authorization violation", "authentication revoked", "authentication expired")
 
 
 class Part(Protocol):
@@ -71,6 +73,15 @@ class Connection:
             reason = self._last_error
             self.close()
             raise BusUnreachable(f"The message bus cannot be reached: {reason}.") from error
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why there is no connection; None while there is one."""
+        if self._client is not None:
+            return None
+        refused = any(words in self._last_error.lower() for words in NO_RIGHT)
+        verb = "refuses this user" if refused else "cannot be reached"
+        return Trouble(f"The message bus {verb}: {self._last_error}.", refused)
 
     async def client(self) -> DirectClient:
         """The connected client, as soon as there is one."""

@@ -13,10 +13,10 @@ from drlactors.bus.connection import Connection
 from drlactors.bus.credentials import Credentials
 from drlactors.bus.nats_bus import MAX_MESSAGE_BYTES
 from drlactors.bus.notices import Hook, Notices
-from drlactors.bus.publisher import Message, Publisher
+from drlactors.bus.publisher import DENIED, Message, Publisher
 from drlactors.bus.subjects import ROOT, Subjects
 from drlactors.domain.ids import SessionId
-from drlactors.ports.bus import BusUnreachable, Kind, TooLarge
+from drlactors.ports.bus import BusUnreachable, Kind, TooLarge, Trouble
 from drlactors.ports.room import Room
 
 UNDER_WAY = 4096
@@ -62,7 +62,19 @@ class NatsSandboxLink:
         self._numbers = count(1)
         self._listeners: dict[SessionId, Callable[[bytes], None]] = {}
         self._subscriptions: dict[SessionId, int] = {}
+        self._denied = ""  # on this connection
         self._connection.open([self], connect_timeout_s)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        if lost := self._connection.trouble:
+            return lost
+        if self._denied:
+            return Trouble(f"The message bus refuses this sandbox: {self._denied}.", True)
+        stalled = self._room.trouble
+        if stalled and (reason := self._publisher.retried):
+            return Trouble(f"{stalled.why.removesuffix('.')}: {reason}.", False)
+        return stalled
 
     def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
         async def begin() -> None:
@@ -114,11 +126,13 @@ class NatsSandboxLink:
 
     def close(self) -> None:
         with contextlib.suppress(BusUnreachable):  # told to whoever sent
-            self.flush(CLOSE_S)
+            trouble = self.trouble
+            self.flush(0.0 if trouble and trouble.for_good else CLOSE_S)
         self._connection.close()
 
     async def connected(self, client: DirectClient) -> None:
         """A Part of the connection: listening first, so that no answer to what is sent again is missed."""
+        self._denied = ""
         self._subscriptions.clear()
         for session in self._listeners:
             await self._subscribe(client, session)
@@ -128,6 +142,8 @@ class NatsSandboxLink:
         self._publisher.disconnected()
 
     def _complained(self, complaint: str) -> None:
+        if DENIED in complaint:
+            self._denied = complaint
         self._publisher.denied(complaint)
 
     async def _subscribe(self, client: DirectClient, session: SessionId) -> None:

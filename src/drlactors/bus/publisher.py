@@ -82,6 +82,7 @@ class Publisher:
         self._settled: list[Message] = []  # in this turn of the loop
         self._minted = 0
         self._client: DirectClient | None = None
+        self.retried = ""  # why a message had to be sent again last
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -179,7 +180,8 @@ class Publisher:
 
     def _retry(self, message: Message, reason: str) -> None:
         self._flight.pop(message.token, None)
-        self._notices.note(BusEvent.PUBLISH_RETRIED, f"{message.subject}: {reason}")
+        self.retried = f"{message.subject}: {reason}"
+        self._notices.note(BusEvent.PUBLISH_RETRIED, self.retried)
         pause_s = BACKOFF_S[min(message.tries, len(BACKOFF_S)) - 1]
         self._loop.call_later(pause_s, self._make_ready, message)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from drlactors.cli.link import LOCAL, Link, secret
+from drlactors.cli.telling import telling
 
 
 def cape(
@@ -75,7 +76,8 @@ def cape(
     try:
         with until_signal() as stopped, Sandbox(opened, sandbox, journal=notes / "actions") as host:
             _tell(f"follows the tasks of {root}, whose notes are in {notes}")
-            Follower(host, notes, CapeApi(api, secret(api_token_file)), terms, _tell).follow(stopped)
+            with telling(host, _tell, stopped.set):
+                Follower(host, notes, CapeApi(api, secret(api_token_file)), terms, _tell).follow(stopped)
     finally:
         opened.close()
     return 0

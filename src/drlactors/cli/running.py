@@ -11,6 +11,7 @@ from uuid import UUID
 
 from drlactors.cli.bounds import USUAL, Bounds
 from drlactors.cli.link import LOCAL, Link
+from drlactors.cli.telling import on, telling
 
 if TYPE_CHECKING:
     from drlactors.sandboxes.sdk import Answer, Sandbox
@@ -84,13 +85,15 @@ def run(
 
     terms = bounds.terms(link.data_dir, folder, contained=not uncontained)
     with _printing_to(output) as printed, _connected(link, sandbox, tell) as connected:
-        found = Analysis(
+        analysis = Analysis(
             connected,
             Specimen.of(command, artifact),
             replace(terms, output=printed),
             lambda: datetime.now(UTC),
             continues=EpisodeId(continues) if continues else None,
-        ).run()
+        )
+        with telling(connected, on(console), analysis.give_up):
+            found = analysis.run()
     console.print(f"session {found.session} of episode {found.episode}", soft_wrap=True)
     console.print(f"{found.outcome}: {found.detail}", soft_wrap=True)
     how = f"the program {found.ended}" if found.ended else "the program did not start"
@@ -140,7 +143,11 @@ def watch(
         raise SystemExit(f"nothing in {place} can be run")
     with _connected(link, sandbox, None) as connected:
         watched = Watched(connected, commands, terms, stages, lambda: datetime.now(UTC))
-        with Live(get_renderable=watched.table, console=Console(), refresh_per_second=4):
+        console = Console()
+        with (
+            Live(get_renderable=watched.table, console=console, refresh_per_second=4),
+            telling(connected, on(console), watched.give_up),
+        ):
             watched.run(at_once)
     return 1 if watched.failed else 0
 

@@ -1,9 +1,11 @@
 """`drlactors sandbox play`: recorded sandboxes that stream to a running system."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from drlactors.cli.link import LOCAL, Link
+from drlactors.cli.telling import on, telling
 
 
 def play(
@@ -43,20 +45,20 @@ def play(
     from drlactors.sandboxes.sdk import Sandbox
     from drlactors.wiring import SystemClock
 
-    clock = SystemClock()
+    console, clock = Console(), SystemClock()
     opened = link.open()
     host = Sandbox(opened, sandbox)
     player = Player(host, clock, speed=speed, batch=batch)
     try:
-        played = player.play(chosen(recording, sessions), at_once=at_once)
-        unanswered = settle(played)
+        with telling(host, on(console), player.stop):
+            played = player.play(chosen(recording, sessions), at_once=at_once)
+            unanswered = settle(played)
     except KeyboardInterrupt:
         player.stop()
         raise
     finally:
         host.close()
         opened.close()
-    console = Console()
     console.print(summary(played))
     if unanswered:
         console.print(f"[red]{unanswered} windows were not answered")
@@ -81,8 +83,9 @@ def chosen(names: Sequence[str], sessions: int) -> list[Any]:
 
 def settle(played: Sequence[Any], timeout_s: float = 30.0) -> int:
     """Wait for the last answers; how many windows have none."""
+    until_s = time.monotonic() + timeout_s
     for one in played:
-        one.hosted.wait_answered(timeout_s)
+        one.hosted.wait_answered(max(0.0, until_s - time.monotonic()))
     return sum(one.hosted.unanswered() for one in played)
 
 

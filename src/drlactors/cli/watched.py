@@ -50,12 +50,16 @@ class Watched:
             try:
                 wait(futures)
             finally:
-                self._stopping = True
-                for entry in self._entries:
-                    if entry.analysis is not None:
-                        entry.analysis.give_up()
+                self.give_up()
         for future in futures:
             future.result()  # raises what broke one off
+
+    def give_up(self) -> None:
+        """Terminate what runs, and start nothing more: from any thread."""
+        self._stopping = True
+        for entry in self._entries:
+            if entry.analysis is not None:
+                entry.analysis.give_up()
 
     def table(self) -> Any:
         """The newest first of those that run, then those that wait or have ended."""

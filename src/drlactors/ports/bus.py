@@ -97,8 +97,20 @@ class Bus(Protocol):
         ...
 
 
+class Trouble(NamedTuple):
+    """Why a link brings nothing into the stream now."""
+
+    why: str
+    for_good: bool  # whoever this is has no right there: trying again does not change it
+
+
 class SandboxLink(Protocol):
     """A sandbox's side of the bus. Methods may be called from any thread."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """None while what is said is stored."""
+        ...
 
     def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
         """Hand each Actions message of this session to ``on_actions``, on the link's thread. Blocks until begun."""

@@ -3,7 +3,10 @@
 import threading
 import time
 
-from drlactors.ports.bus import BusUnreachable
+from drlactors.ports.bus import BusUnreachable, Trouble
+
+#: A bus that is well stores within milliseconds.
+STALLED_S = 5.0
 
 
 class Room:
@@ -16,6 +19,7 @@ class Room:
         self._taken = 0
         self._given = 0
         self._waiting = 0
+        self._moved_s = 0.0  # when one was given back last, or the first of those that are taken was
         self._refusal = ""
 
     def take(self) -> None:
@@ -30,22 +34,30 @@ class Room:
                 self._complain()
                 if self._given == given and self._taken >= self._places:
                     raise BusUnreachable(f"The message bus has stored nothing for {self._patience_s:.0f} s.")
-            self._taken += 1
+            self._occupy()
 
     def offer(self) -> bool:
         """Take a place if one is free. Raises BusUnreachable after a refusal."""
         with self._changed:
             self._complain()
             free = self._taken < self._places
-            self._taken += free
+            if free:
+                self._occupy()
             return free
 
     def give(self, places: int = 1) -> None:
         with self._changed:
             self._taken -= places
             self._given += places
+            self._moved_s = time.monotonic()
             if self._waiting:
                 self._changed.notify_all()
+
+    @property
+    def trouble(self) -> Trouble | None:
+        with self._changed:
+            stalled_s = time.monotonic() - self._moved_s if self._taken else 0.0
+        return Trouble(f"Nothing has been stored for {STALLED_S:.0f} s.", False) if stalled_s > STALLED_S else None
 
     def refuse(self, reason: str) -> None:
         """A message was refused for good: the next caller is told."""
@@ -67,6 +79,11 @@ class Room:
                 self._waiting -= 1
                 self._complain()
             return True
+
+    def _occupy(self) -> None:
+        if not self._taken:
+            self._moved_s = time.monotonic()
+        self._taken += 1
 
     def _complain(self) -> None:
         if self._refusal:

@@ -1,5 +1,6 @@
 """A sandbox's side of the gateway: the same link as NATS, over gRPC."""
 
+import contextlib
 import random
 import threading
 from collections import deque
@@ -10,7 +11,7 @@ from pathlib import Path
 import grpc
 
 from drlactors.domain.ids import SessionId, spelled
-from drlactors.ports.bus import BusUnreachable, Kind, TooLarge
+from drlactors.ports.bus import BusUnreachable, Kind, TooLarge, Trouble
 from drlactors.ports.room import Room
 from drlactors.wire.headers import TAKEN
 from drlactors.wire.v1 import action_pb2, gateway_pb2, gateway_pb2_grpc
@@ -58,7 +59,8 @@ class GrpcSandboxLink:
         self._sandboxes: dict[SessionId, str] = {}  # as whom we speak of a session
         self._lives = 0  # of the connection
         self._connected = False
-        self._trouble = "no answer"
+        self._last_error = "no answer"
+        self._refused = False  # for good
         self._closing = False
         self._call: grpc.Call | None = None
         self._thread = threading.Thread(target=self._stay_connected, name="grpc-link", daemon=True)
@@ -67,7 +69,14 @@ class GrpcSandboxLink:
             up = self._changed.wait_for(lambda: self._connected, connect_timeout_s)
         if not up:
             self._end()
-            raise BusUnreachable(f"The gateway cannot be reached: {self._trouble}.")
+            raise BusUnreachable(f"The gateway cannot be reached: {self._last_error}.")
+
+    @property
+    def trouble(self) -> Trouble | None:
+        if not self._connected:
+            verb = "refuses this sandbox" if self._refused else "cannot be reached"
+            return Trouble(f"The gateway {verb}: {self._last_error}.", self._refused)
+        return self._room.trouble
 
     def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
         """The gateway listens from the first message of the session on, before it passes that on."""
@@ -98,10 +107,8 @@ class GrpcSandboxLink:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        try:
-            self.flush(CLOSE_S)
-        except BusUnreachable as error:  # told to whoever sent
-            self._trouble = str(error)
+        with contextlib.suppress(BusUnreachable):  # told to whoever sent
+            self.flush(0.0 if self._refused else CLOSE_S)
         self._end()
 
     def _end(self) -> None:
@@ -143,10 +150,11 @@ class GrpcSandboxLink:
                 self._live()
                 pause_s = RECONNECT_S
             except grpc.RpcError as error:
-                code, self._trouble = error.code(), f"{error.code().name.lower()}: {error.details()}"
+                self._last_error = f"{error.code().name.lower()}: {error.details()}"
+                self._refused = error.code() in _FOR_GOOD
                 pause_s = RECONNECT_S if self._connected else min(2 * pause_s, RECONNECT_MOST_S)
-                if code in _FOR_GOOD:
-                    self._room.refuse(self._trouble)
+                if self._refused:
+                    self._room.refuse(self._last_error)
             with self._changed:
                 self._connected = False
                 self._lives += 1  # the frames of the old one end

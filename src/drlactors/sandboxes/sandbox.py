@@ -1,5 +1,6 @@
 """A sandbox program: any number of sessions on one link, and one thread that listens for all of them."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -58,7 +59,7 @@ class Sandbox:
         self.resend_s = resend_s
         self.resend_most_s = resend_most_s
         self.buffer_windows = buffer_windows
-        self.last_trouble = ""  # what the link said last
+        self.given_up = False
         self.obeys = True  # until it is closed: what comes after that is for whoever goes on with its sessions
         self._heard: SimpleQueue[tuple[Session, bytes] | threading.Event | None] = SimpleQueue()
         self._sessions: dict[SessionId, Session] = {}
@@ -111,6 +112,12 @@ class Sandbox:
             session.wait_sent(max(0.0, until_s - self.clock.monotonic_s()))
         return self.link.flush(max(0.0, until_s - self.clock.monotonic_s()))
 
+    def give_up(self) -> None:
+        """The link is refused for good: whoever waits for it, in whatever session, waits no longer. From any thread."""
+        self.given_up = True
+        for session in list(self._sessions.values()):
+            session.wake()
+
     def close(self) -> None:
         """Finish the actions that were begun, send what can be sent, and stop listening."""
         closing = threading.Event()
@@ -119,10 +126,8 @@ class Sandbox:
         for session in list(self._sessions.values()):
             session.wait_obeyed(CLOSE_S)
         self._workers.shutdown()
-        try:
-            self.flush(CLOSE_S)
-        except BusUnreachable as error:
-            self.trouble(error)
+        with contextlib.suppress(BusUnreachable):  # told to whoever sent
+            self.flush(0.0 if self.given_up else CLOSE_S)
         self._heard.put(None)
         self._thread.join()
         for id_ in list(self._sessions):
@@ -132,9 +137,6 @@ class Sandbox:
     def leave(self, session: SessionId) -> None:
         if self._sessions.pop(session, None) is not None:
             self.link.forget(session)
-
-    def trouble(self, error: BusUnreachable) -> None:
-        self.last_trouble = str(error)
 
     def __enter__(self) -> Self:
         return self

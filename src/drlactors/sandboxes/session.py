@@ -1,5 +1,6 @@
 """One session as its sandbox sees it: what it saw, what it was told, and what is still to be answered."""
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -46,8 +47,7 @@ class Program(Protocol):
     resend_most_s: float
     buffer_windows: int
     obeys: bool
-
-    def trouble(self, error: BusUnreachable) -> None: ...
+    given_up: bool
 
     def leave(self, session: SessionId) -> None: ...
 
@@ -120,13 +120,21 @@ class Session:
 
     def wait_answered(self, timeout_s: float) -> bool:
         """Wait until every window was answered and every action carried out; False when time is up."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not (self._outgoing or self._unanswered or self._to_do), timeout_s)
+        return self._wait(lambda: not (self._outgoing or self._unanswered or self._to_do), timeout_s)
 
     def wait_sent(self, timeout_s: float) -> bool:
         """Wait until the link has taken everything that was said; False when time is up."""
+        return self._wait(lambda: not self._outgoing, timeout_s)
+
+    def _wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: not self._outgoing, timeout_s)
+            self._changed.wait_for(lambda: done() or self._program.given_up, timeout_s)
+            return done()
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
+        with self._changed:
+            self._changed.notify_all()
 
     def unanswered(self) -> int:
         with self._changed:
@@ -180,8 +188,8 @@ class Session:
         with self._changed:
             try:
                 windows = self._outgoing.hand_over(self._program.link)
-            except BusUnreachable as error:
-                self._program.trouble(error)
+            except BusUnreachable as error:  # of an earlier message; this one is offered again
+                self.refusals.append(("message", str(error)))
                 return
             self._changed.notify_all()
             now_s = self._program.clock.monotonic_s()
@@ -197,10 +205,8 @@ class Session:
     def _offer_again(self, windows: list[Window]) -> None:
         """An answer may have been lost on its way: whoever asks for the oldest is told the next ones as well."""
         data = wire.windows(self.id, self._program.name, windows)
-        try:
+        with contextlib.suppress(BusUnreachable):
             self._program.link.offer(Kind.TELEMETRY, self.id, data)
-        except BusUnreachable as error:
-            self._program.trouble(error)
 
     def say(self, kind: Kind, data: bytes) -> None:
         """Send a message behind everything that was said before; never dropped."""

@@ -196,6 +196,10 @@ class MemoryLink:
         self._bus = bus
         self._sessions: set[SessionId] = set()
 
+    @property
+    def trouble(self) -> None:
+        """What is sent is stored."""
+
     def listen(self, session: SessionId, on_actions: Callable[[bytes], None]) -> None:
         self._sessions.add(session)
         self._bus.add_listener(session, self, on_actions)

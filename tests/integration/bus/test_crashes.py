@@ -18,6 +18,7 @@ from drlactors.bus.nats_bus import NatsBus
 from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.bus.notices import BusEvent
 from drlactors.bus.streams import Limits
+from drlactors.ports import room
 from drlactors.ports.bus import BusUnreachable, Delivery, Kind, StreamReplaced
 from drlactors.testing.nats_server import EmbeddedNats
 from tests.contract.bus.kit import Reader, data_of, some_session, until
@@ -150,6 +151,33 @@ def test_a_sender_whose_patience_ends_is_told(own_nats: EmbeddedNats) -> None:
 
         with pytest.raises(BusUnreachable, match="stored nothing"):
             send_for_ever()
+
+
+def test_a_link_says_why_nothing_is_stored_and_when_it_is_again(own_nats: EmbeddedNats) -> None:
+    with ExitStack() as stack:
+        bus = NatsBus(own_nats.url, limits=Limits(sandbox_bytes=100_000), trim_interval_s=0.05)
+        stack.callback(bus.close)
+        link = NatsSandboxLink(own_nats.url, under_way=16)
+        stack.callback(link.close)
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(room, "STALLED_S", 0.2)
+        assert link.trouble is None
+        own_nats.kill()
+        assert until(lambda: "cannot be reached" in why(link))
+        own_nats.start()
+        assert until(lambda: link.trouble is None)
+        while link.offer(Kind.TELEMETRY, some_session(), bytes(10_000)):
+            pass
+        assert until(lambda: "maximum bytes exceeded" in why(link))
+        reader = Reader(bus)
+        bus.consume(0, reader, credit=256)
+        bus.trim(reader.wait(1)[-1].sequence)
+        assert until(lambda: link.trouble is None)
+
+
+def why(link: NatsSandboxLink) -> str:
+    """Of a trouble that may pass."""
+    trouble = link.trouble
+    return trouble.why if trouble and not trouble.for_good else ""
 
 
 def test_a_wiped_stream_stops_the_consumer_and_is_left_untrimmed(

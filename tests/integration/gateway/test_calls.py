@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,20 @@ def test_a_token_that_is_taken_away_lets_nobody_in_and_ends_its_streams_only(
         other.say(**Box("other").begin())
         other.wait(lambda: len(other.stored) == 2)
         assert other.ended is None
+
+
+def test_a_link_says_that_its_token_was_taken_away(own_nats: EmbeddedNats, plane: Plane) -> None:
+    known = hashlib.sha256(b"lost").hexdigest()
+    with (
+        Serving(own_nats.url, tokens={known: "box"}) as serving,
+        closing(GrpcSandboxLink(serving.address, token="lost")) as link,
+    ):
+        assert link.trouble is None
+        serving.gateway.use_tokens({})
+        assert until(lambda: link.trouble is not None and link.trouble.for_good)
+        assert "refuses this sandbox: unauthenticated" in str(link.trouble)
+        serving.gateway.use_tokens({known: "box"})
+        assert until(lambda: link.trouble is None)
 
 
 def test_a_certificate_that_names_no_sandbox_speaks_for_none(
