@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from drlactors.domain.action import Action
 from drlactors.domain.ids import EpisodeId, SessionId
 from drlactors.domain.session import Artifact, EndReason, Outcome
-from drlactors.domain.telemetry import Telemetry, Window
+from drlactors.domain.telemetry import MAX_CHARACTERS, Telemetry, Window
 from drlactors.wire.v1 import action_pb2, episode_pb2, feedback_pb2, telemetry_pb2
 
 _OUTCOMES = {
@@ -77,7 +77,10 @@ def start(
 
 
 def report(session: SessionId, sandbox: str, outcome: Outcome, detail: str = "") -> bytes:
-    told = episode_pb2.Report(session_id=str(session), sandbox_id=sandbox, outcome=_OUTCOMES[outcome], detail=detail)
+    """Words are cut where the system cuts them: a message that the bus does not take would hold up all behind it."""
+    told = episode_pb2.Report(
+        session_id=str(session), sandbox_id=sandbox, outcome=_OUTCOMES[outcome], detail=detail[:MAX_CHARACTERS]
+    )
     return episode_pb2.Episode(report=told).SerializeToString()
 
 
@@ -94,14 +97,15 @@ def loss(session: SessionId, sandbox: str, first_seq: int, last_seq: int) -> byt
 def feedback(
     session: SessionId, sandbox: str, instruction: Instruction, *, success: bool, outcome: str, message: str
 ) -> bytes:
+    """As ``report``: a message may be an exception's."""
     return feedback_pb2.Feedback(
         session_id=str(session),
         sandbox_id=sandbox,
         action_id=instruction.action_id,
         seq=instruction.seq,
         success=success,
-        outcome=outcome,
-        message=message,
+        outcome=outcome[:MAX_CHARACTERS],
+        message=message[:MAX_CHARACTERS],
     ).SerializeToString()
 
 
