@@ -25,15 +25,6 @@ def parse(traceparent: str) -> SpanContext | None:
     return context if context.is_valid else None
 
 
-def traceparent(span: Span) -> str:
-    """The W3C header that makes what comes next a child of this span; empty for one that is not recorded."""
-    context = span.get_span_context()
-    if not context.is_valid:
-        return ""
-    ids = f"{trace.format_trace_id(context.trace_id)}-{trace.format_span_id(context.span_id)}"
-    return f"00-{ids}-{context.trace_flags:02x}"
-
-
 class Tracing:
     """Off without an endpoint. Then, and for what is not sampled, asking costs well below a microsecond."""
 
