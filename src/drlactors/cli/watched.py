@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from drlactors.domain.action import Action
+from drlactors.domain.ids import EpisodeId
 from drlactors.domain.session import Outcome
 from drlactors.sandboxes.analysis import Analysis, Finding, Specimen, Terms
 from drlactors.sandboxes.errors import ProgramNotStarted
@@ -86,8 +87,7 @@ class Watched:
         for _ in range(self._stages):
             if self._stopping:
                 break
-            entry.analysis = Analysis(self._sandbox, specimen, self._terms, self._now, continues=episode)
-            found = entry.analysis.run()
+            found = self._begin(entry, specimen, episode).run()
             entry.findings.append(found)
             entry.says = f"{found.outcome}: {found.detail}"
             entry.failed = found.outcome is Outcome.FAILED
@@ -95,6 +95,13 @@ class Watched:
                 break
             episode = found.episode
         entry.ended = True
+
+    def _begin(self, entry: "_Entry", specimen: Specimen, continues: EpisodeId | None) -> Analysis:
+        analysis = Analysis(self._sandbox, specimen, self._terms, self._now, continues=continues)
+        entry.analysis = analysis
+        if self._stopping:  # since it was looked at: whoever gave up has not seen this one
+            analysis.give_up()
+        return analysis
 
 
 class _Entry:
