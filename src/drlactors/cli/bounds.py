@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
+from drlactors.cli.numbers import Seconds, WindowMs
+
 if TYPE_CHECKING:
     from drlactors.sandboxes.analysis import Terms
 
@@ -34,9 +36,9 @@ class Bounds:
     read: tuple[Path, ...] = ()
     reach: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
-    window_ms: int = 250
-    horizon_s: float = 60.0
-    review_s: float = 3600.0
+    window_ms: WindowMs = 250
+    horizon_s: Seconds = 60.0
+    review_s: Seconds = 3600.0
 
     def terms(self, data_dir: Path | None, folder: Path | None = None, *, contained: bool = True) -> "Terms":
         """With the quarantine of the data directory. Raises SystemExit for what cannot be meant."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from drlactors.cli.link import LOCAL, Link, secret
+from drlactors.cli.numbers import Count, Seconds, WindowMs
 from drlactors.cli.telling import telling
 
 
@@ -13,11 +14,11 @@ def cape(
     api: str = "http://127.0.0.1:8000/apiv2",
     api_token_file: Path | None = None,
     sandbox: str = "cape",
-    window_ms: int = 1000,
-    finish_s: float = 60.0,
+    window_ms: WindowMs = 1000,
+    finish_s: Seconds = 60.0,
     rerun_machine: str = "",
     rerun_route: str = "",
-    rerun_timeout_s: int = 0,
+    rerun_timeout_s: Count = 0,
     print_module: bool = False,
     link: Link = LOCAL,
 ) -> int:

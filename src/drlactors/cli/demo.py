@@ -4,13 +4,15 @@ import json
 import tempfile
 from pathlib import Path
 
+from drlactors.cli.numbers import AtOnce, Count, Seconds, Speed
+
 
 def demo(
     *,
-    seconds: float = 15.0,
-    sessions: int = 40,
-    speed: float = 3.0,
-    learn_from: int = 200,
+    seconds: Seconds = 15.0,
+    sessions: AtOnce = 40,
+    speed: Speed = 3.0,
+    learn_from: Count = 200,
     data_dir: Path | None = None,
 ) -> int:
     """Show what there is: a live program stopped, a person asked, a model learned, a false negative found.

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from drlactors.cli.numbers import Speed, WindowMs
 from drlactors.cli.whereabouts import HERE, Whereabouts
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ def import_(
     *path: Path,
     labels: Path | None = None,
     verdicts: bool = False,
-    window_ms: int = 1000,
+    window_ms: WindowMs = 1000,
     look: bool = False,
     live: bool = False,
-    speed: float = 1.0,
+    speed: Speed = 1.0,
     where: Whereabouts = HERE,
 ) -> int:
     """Import finished reports: what a file is, is told by its content; packed with gzip or not.

@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
+from drlactors.cli.numbers import Count
 from drlactors.cli.up import until_signal
 from drlactors.cli.whereabouts import HERE, Whereabouts
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from drlactors.ports.learning import Round, Told
 
 
-def learn(*, rounds: int = 0, where: Whereabouts = HERE) -> int:
+def learn(*, rounds: Count = 0, where: Whereabouts = HERE) -> int:
     """Follow the log, train on it, and put each candidate before the gate, until Ctrl-C or SIGTERM.
 
     A round begins when enough sessions with a known truth are new. Its candidate goes to the folder of models, is

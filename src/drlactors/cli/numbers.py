@@ -20,3 +20,15 @@ Limit = Annotated[int, Parameter(validator=_between(1, 1_000_000_000))]
 Position = Annotated[int, Parameter(validator=_between(0, (1 << 63) - 1))]
 #: Back from now; the most is a century.
 Hours = Annotated[float, Parameter(validator=_between(0, 876_000))]
+#: How many of something; 0 often says: as many as is usual.
+Count = Annotated[int, Parameter(validator=_between(0, 1_000_000_000))]
+#: How many at the same time.
+AtOnce = Annotated[int, Parameter(validator=_between(1, 100_000))]
+#: Windows in one message.
+Windows = Annotated[int, Parameter(validator=_between(1, 1_000))]
+#: Times as fast as it was.
+Speed = Annotated[float, Parameter(validator=_between(0.01, 10_000))]
+#: From a thousandth of a second to an hour.
+WindowMs = Annotated[int, Parameter(validator=_between(1, 3_600_000))]
+#: The most is a year.
+Seconds = Annotated[float, Parameter(validator=_between(0, 31_536_000))]

@@ -4,8 +4,10 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+from drlactors.cli.numbers import AtOnce
 
-def record(*, out: Path, at_once: int = 2, only: str = "") -> None:
+
+def record(*, out: Path, at_once: AtOnce = 2, only: str = "") -> None:
     """Run every program of the plan under strace, in both stages, and write what was seen.
 
     Takes about a quarter of an hour. The programs are harmless and run in scratch folders, and reach loopback only;

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from drlactors.cli.bounds import USUAL, Bounds
 from drlactors.cli.link import LOCAL, Link
+from drlactors.cli.numbers import AtOnce
 from drlactors.cli.telling import on, telling
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def run(
 def watch(
     place: Path,
     *,
-    at_once: int = 4,
-    stages: int = 1,
+    at_once: AtOnce = 4,
+    stages: Literal[1, 2] = 1,
     sandbox: str = "linux",
     bounds: Bounds = USUAL,
     link: Link = LOCAL,

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from drlactors.cli.link import LOCAL, Link
+from drlactors.cli.numbers import AtOnce, Count, Speed, Windows
 from drlactors.cli.telling import on, telling
 
 
 def play(
     *recording: str,
-    sessions: int = 0,
-    at_once: int = 50,
-    speed: float = 1.0,
-    batch: int = 1,
+    sessions: Count = 0,
+    at_once: AtOnce = 50,
+    speed: Speed = 1.0,
+    batch: Windows = 1,
     sandbox: str = "player",
     link: Link = LOCAL,
 ) -> int:

@@ -66,6 +66,15 @@ def test_wrong_usage_is_one_line_and_status_2(given, capsys):
         (("replay", "--verify"), "--since", "9223372036854775808"),
         (("archive", "write"), "--through", "9223372036854775808"),
         *((("episodes", "statistics"), "--hours", hours) for hours in ("-1", "1e300", "inf", "nan")),
+        *((("sandbox", "play"), option, "0") for option in ("--speed", "--at-once", "--batch")),
+        (("sandbox", "play"), "--sessions", "-1"),
+        (("sandbox", "run"), "--window-ms", "0"),
+        (("sandbox", "watch", "samples"), "--horizon-s", "-1"),
+        (("sandbox", "watch", "samples"), "--at-once", "0"),
+        (("sandbox", "cape"), "--finish-s", "nan"),
+        (("import", "report.json", "--live"), "--speed", "0"),
+        (("demo",), "--speed", "nan"),
+        (("learn",), "--rounds", "-1"),
     ],
 )
 def test_a_number_that_cannot_be_meant_is_refused_before_anything_is_asked(command, option, absurd, capsys):
