@@ -29,6 +29,7 @@ def after(*seen: Telemetry) -> Progress:
 
 def test_windows_that_show_nothing_leave_nothing_but_the_time() -> None:
     assert after(Telemetry(), Telemetry()) == Progress(seq=1, windows=2, elapsed_ms=4_000)
+    assert Past() == (*[0] * (len(Past()) - 1), NONE_MADE)
 
 
 def test_sums_are_over_all_windows_and_the_most_is_that_of_one() -> None:

@@ -11,7 +11,8 @@ from drlactors.domain.model import DECIDER, Answer, Evaluated, Trained
 from drlactors.domain.reward import Weights
 from drlactors.learner.evaluation import Played
 from drlactors.learner.evidence import Log, gather
-from drlactors.learner.gate import HeldOut, Limits, decide
+from drlactors.learner.gate import HeldOut, Limits, OffPolicy, decide
+from drlactors.learner.intervals import Interval
 from tests.unit.learner import small_problem as problem
 from tests.unit.learner.small_problem import good, hasty, log, nervous, patient, ranking, value
 
@@ -120,6 +121,39 @@ def test_doubly_robust_no_session_is_judged_by_a_model_that_saw_its_artifact():
     ]
     worth = [told.more["doubly robust"].value for told in found if told is not None]
     assert worth[1] == pytest.approx(worth[0], abs=1e-6)
+
+
+AHEAD, BEHIND = Interval(1.0, 0.5, 1.5), Interval(-1.0, -1.5, -0.5)
+
+
+def from_the_log(*, effective=1000.0, unsupported=0.0, more=AHEAD, limits=LIMITS, plan=good):
+    theirs = played(patient, 200, 0)
+    held_out = HeldOut(played(plan, 200, 0), theirs, theirs, np.arange(200))
+    return decide(held_out, OffPolicy({"a guess": more}, 1000, effective, unsupported), limits)
+
+
+@pytest.mark.parametrize("too_little", [{"effective": 99.0}, {"unsupported": 0.051}])
+@pytest.mark.parametrize("more", [AHEAD, BEHIND])
+def test_an_estimate_that_rests_on_too_little_speaks_neither_for_nor_against(too_little, more):
+    found = from_the_log(**too_little, more=more)
+    assert any(reason.startswith("not enough: by a guess") for reason in found.reasons)
+
+
+def test_just_enough_is_enough():
+    found = from_the_log(effective=100.0, unsupported=0.05)
+    assert any(reason.startswith("for it: by a guess") for reason in found.reasons)
+    assert not any(reason.startswith("not enough: ") and "logged" in reason for reason in found.reasons)
+
+
+def test_a_figure_without_bounds_is_told_and_not_recorded():
+    found = from_the_log(more=Interval(1.0, -math.inf, math.inf))
+    assert any("by a guess" in reason for reason in found.reasons)
+    assert not any("a guess" in figure.name for figure in found.figures)
+
+
+def test_no_false_positive_is_not_against_a_candidate_where_none_is_allowed():
+    found = from_the_log(plan=patient, limits=LIMITS._replace(false_positive_rate=0.0))
+    assert any(reason.startswith("not enough: it stops 0.0%") for reason in found.reasons)
 
 
 def test_a_refusal_explains_itself():
