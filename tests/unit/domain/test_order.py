@@ -47,6 +47,14 @@ def test_a_final_order_that_failed_is_as_if_it_had_not_been_given() -> None:
     assert permits(KILLED, failed, OrderAnswered(ID, True, "killed", "")) == ONLY_CONTINUE
 
 
+def test_each_order_has_its_own_answer() -> None:
+    other = OrderId(UUID(int=6))
+    given = [*ASKED, KILLED, ActionOrdered(other, 0, Action.CONTINUE, None, False, "person:bob", "let it be")]
+    assert DECIDER.fold(given).response.ordered_final
+    assert DECIDER.fold([*given, OrderFailed(other, 4, "no answer")]).response.ordered_final
+    assert not DECIDER.fold([*given, OrderFailed(ID, 4, "no answer")]).response.ordered_final
+
+
 def test_a_released_sample_is_only_watched() -> None:
     assert permits(ActionOrdered(ID, 0, *GO_ON[1:])) == ONLY_CONTINUE
 

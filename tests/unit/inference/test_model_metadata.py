@@ -43,6 +43,22 @@ def test_a_wrong_value_is_named(key, value, says):
         from_json(json.dumps({**json.loads(SOUND.to_json()), key: value}))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("version", 2**63 - 1),
+        ("hyperparameters", {"least": -(2**63)}),
+        ("layers", [1]),
+        ("sha256", "0123456789abcdef" * 4),
+        ("accuracy", 0),
+        ("false_positive_rate", 1),
+    ],
+)
+def test_a_value_at_its_limit_is_sound(key, value):
+    made = from_json(json.dumps({**json.loads(SOUND.to_json()), key: value}))
+    assert json.loads(made.to_json())[key] == value
+
+
 def test_infinite_figures_are_refused():
     with pytest.raises(ValueError, match="final_loss is inf"):
         from_json(SOUND.to_json().replace('"final_loss": 0.0', '"final_loss": Infinity'))
