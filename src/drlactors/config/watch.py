@@ -15,7 +15,6 @@ from drlactors.config.settings import Settings
 class Reload(NamedTuple):
     """A change that was taken."""
 
-    old: Settings
     new: Settings  # in force now: the live keys are new, the others as they were at the start
     changed: tuple[str, ...]  # dotted keys that are in force now
     restart: tuple[str, ...]  # dotted keys that are changed in the files, and wait for a restart
@@ -32,7 +31,7 @@ def apply(old: Settings, wanted: Settings) -> Reload:
     # No rule of a section ties a live key to one that is not, so that mixing two valid settings gives a valid one.
     replaced = {name: getattr(old, name).model_copy(update=update) for name, update in sections.items()}
     restart = tuple(key for key in different if not keys.live(key))
-    return Reload(old, old.model_copy(update=replaced), changed, restart)
+    return Reload(old.model_copy(update=replaced), changed, restart)
 
 
 class Watcher:
@@ -72,7 +71,7 @@ class Watcher:
         self._watch.__exit__(*error)
 
     def reload(self) -> None:
-        """Read everything again; for SIGHUP, and for file systems that do not tell of changes."""
+        """Read everything again."""
         with self._one_at_a_time:
             try:
                 wanted = self._load().settings
