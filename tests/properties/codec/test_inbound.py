@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from drlactors.codec import inbound, sandbox
 from drlactors.codec.inbound import MAX_SEQ, MAX_WINDOWS, Malformed, decode
-from drlactors.domain.ids import SessionId
-from drlactors.domain.session import EndReason, LossCause, Outcome, Record, Start
+from drlactors.domain.ids import OrderId, SessionId
+from drlactors.domain.order import AnswerOrder
+from drlactors.domain.session import Answer, EndReason, Lose, LossCause, Outcome, Record, Start
 from drlactors.domain.telemetry import MAX_CHARACTERS, MAX_COUNT, MAX_ENTRIES, Telemetry, Window
 from drlactors.ports.bus import Kind
 from drlactors.testing.given import ARTIFACT, RULES, window
-from drlactors.wire.v1 import episode_pb2, telemetry_pb2
+from drlactors.wire.v1 import episode_pb2, feedback_pb2, telemetry_pb2
 
 SESSION = SessionId(UUID(int=5))
 COUNTS = st.none() | st.integers(0, MAX_COUNT)
@@ -161,6 +162,48 @@ def test_an_absurd_sequence_number_is_malformed() -> None:
     message = telemetry_pb2.Windows(session_id=str(SESSION), sandbox_id="s", windows=[{"seq": 2**63}])
     with pytest.raises(Malformed, match="seq"):
         read(message.SerializeToString())
+
+
+def test_a_window_of_ten_minutes_is_the_longest() -> None:
+    longest, longer = Window(0, 600_000, 0, Telemetry()), Window(0, 600_001, 0, Telemetry())
+    assert read(sandbox.windows(SESSION, "sandbox-1", [longest])).commands[0].window == longest
+    found = read(sandbox.windows(SESSION, "sandbox-1", [longer]))
+    assert (found.commands[0].window.window_ms, found.defaulted) == (0, ("window_ms",))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "lawful"),
+    [(0, 0, True), (3, 9, True), (9, 3, False), (0, MAX_SEQ, True), (0, MAX_SEQ + 1, False)],
+)
+def test_a_loss_is_of_a_range_of_windows(first: int, last: int, lawful: bool) -> None:
+    loss = telemetry_pb2.Loss(session_id=str(SESSION), sandbox_id="sandbox-1", first_seq=first, last_seq=last)
+    data = episode_pb2.Episode(loss=loss).SerializeToString()
+    if lawful:
+        assert read(data, Kind.EPISODE).commands == (Lose(first, last, LossCause.OVERFLOW),)
+    else:
+        with pytest.raises(Malformed, match="no range"):
+            read(data, Kind.EPISODE)
+
+
+def test_an_answer_belongs_to_the_choice_or_to_the_order_that_its_action_names() -> None:
+    def answer(of: object) -> object:
+        said = feedback_pb2.Feedback(
+            session_id=str(SESSION),
+            sandbox_id="sandbox-1",
+            action_id=f"{SESSION}:{of}",
+            seq=3,
+            success=True,
+            outcome="killed",
+            message="once",
+        )
+        (command,) = read(said.SerializeToString(), Kind.FEEDBACK).commands
+        return command
+
+    order = OrderId(UUID(int=9))
+    assert answer(order) == AnswerOrder(order, True, "killed", "once")
+    assert answer(17) == Answer(3, True, "killed", "once")
+    with pytest.raises(Malformed, match="which is no order"):
+        answer("x" * 36)
 
 
 def test_the_life_of_a_session_is_read() -> None:
