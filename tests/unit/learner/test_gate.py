@@ -160,6 +160,7 @@ def test_a_refusal_explains_itself():
     found = judged(hasty)
     assert found.answer is Answer.REJECT
     assert found.reasons[0].startswith("against it: it stops 100.0%")
+    assert found.reasons[0].endswith("against the model in charge +100.0 points (+100.0 to +100.0)")
     assert any("held out, it earns -" in reason for reason in found.reasons)
 
 
