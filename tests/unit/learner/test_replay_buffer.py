@@ -43,6 +43,7 @@ def test_no_transitions_are_no_change(buffer):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
+        ({"s_tm1": np.zeros((4, FEATURES + 1), np.float32)}, r"s_tm1 has the shape \(4, 4\), not \(4, 3\)"),
         ({"s_t": np.zeros((4, FEATURES + 1), np.float32)}, r"s_t has the shape \(4, 4\), not \(4, 3\)"),
         ({"r_t": np.zeros(1, np.float32)}, r"r_t has the shape \(1,\), not \(4,\)"),
         ({"r_t": np.zeros((4, 1), np.float32)}, "r_t is float32 in 2 dimensions, not float32"),
