@@ -4,7 +4,7 @@ from typing import Any
 
 from drlactors.actors.dispatched import DispatchedActor
 from drlactors.actors.line import Line
-from drlactors.actors.messages import Load, Loaded, Stale, Store
+from drlactors.actors.messages import Load, Loaded, Stale, Store, Unloadable
 from drlactors.domain.instance import Event
 from drlactors.ports.log import Append, Category, Stream
 
@@ -31,6 +31,8 @@ class ChronicleActor(DispatchedActor):
                 self._waiting = [*self._stored, *self._waiting]
                 self._version = -1
                 self._line.writer.tell(Load(self.actor_ref, self._stream))
+            case Unloadable(stream, reason):
+                self._line.observer.note("chronicle.unreadable", stream=str(stream), why=reason)
             case _:
                 self._waiting.append(message)
         if self._waiting and self._version >= 0:

@@ -172,6 +172,9 @@ class SupervisorActor(DispatchedActor):
             del self._heard_s[session]
             if not (session in self._wards and self._wards[session].presence.over):
                 self._wake(session, new=False).ref.tell(Ordered(Lapse(silent_ms=int(silent_s * 1000))))
+        if self._failures:
+            through = self._line.ledger.through()
+            self._failures = {sequence: times for sequence, times in self._failures.items() if sequence > through}
         if self._gone >= max(MOST_GONE, len(self._wards)):
             self._gone = 0
             forget_names()

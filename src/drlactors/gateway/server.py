@@ -25,6 +25,7 @@ LOOK_S = 0.5
 #: A frame holds many messages; one of more than this is refused by gRPC itself.
 MAX_FRAME_BYTES = 16 << 20
 START_S = 15.0
+LAST_WORDS_S = 0.25
 
 
 class Gateway:
@@ -135,7 +136,12 @@ class Gateway:
             task.cancel()
         await self._health.enter_graceful_shutdown()
         self._service.draining.set()
-        await self._server.stop(self._options.drain_s)
+        until_s = self._relay.loop.time() + self._options.drain_s
+        if await self._service.streams_end(self._options.drain_s):
+            # A connection that is closed with something unread in it takes the end of its streams along: whoever still
+            # speaks is to hear of that first.
+            await asyncio.sleep(LAST_WORDS_S)
+        await self._server.stop(max(0.0, until_s - self._relay.loop.time()))
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self._observer.gateway(0, self._intake.messages)

@@ -1,6 +1,7 @@
 """The calls of drlactors.v1.Gateway."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
@@ -62,6 +63,7 @@ class Service(gateway_pb2_grpc.GatewayServicer):
         self._ears: defaultdict[SessionId, set[Conversation]] = defaultdict(set)
         self.conversations: dict[Conversation, grpc.aio.ServicerContext] = {}
         self.draining = asyncio.Event()
+        self._silence = asyncio.Event()  # no stream is open
 
     async def Converse(  # noqa: N802  # as the service names it
         self, _said: AsyncIterator[gateway_pb2.FromSandbox], context: grpc.aio.ServicerContext
@@ -73,6 +75,7 @@ class Service(gateway_pb2_grpc.GatewayServicer):
         options = self._options
         conversation = Conversation(caller, options.stream_messages, options.queue_bytes // 16)
         self.conversations[conversation] = context
+        self._silence.clear()
         await context.send_initial_metadata((TAKEN,))
         writing = asyncio.create_task(conversation.write(context))
         reading = asyncio.create_task(self._read(conversation, context))
@@ -102,6 +105,14 @@ class Service(gateway_pb2_grpc.GatewayServicer):
                 holds = False
             if not holds:
                 conversation.revoked.set()
+
+    async def streams_end(self, timeout_s: float) -> bool:
+        """Wait for the end of those that are open, if time allows; whether there was one."""
+        if not self.conversations:
+            return False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._silence.wait(), timeout_s)
+        return True
 
     async def StartSession(  # noqa: N802
         self, start: episode_pb2.Start, context: grpc.aio.ServicerContext
@@ -203,6 +214,8 @@ class Service(gateway_pb2_grpc.GatewayServicer):
 
     def _left(self, conversation: Conversation) -> None:
         self.conversations.pop(conversation, None)
+        if not self.conversations:
+            self._silence.set()
         for session in conversation.sandbox_of:
             self._ears[session].discard(conversation)
 
