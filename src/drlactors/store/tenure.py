@@ -84,17 +84,20 @@ class Tenure:
             self._drop()
 
     def _holds(self) -> bool:
-        """That a connection ends is told unasked: the server gives its reason first, and then there is no more."""
+        """A server that ends a connection says so unasked, before it gives up the lock; the end itself may come later.
+
+        What else is said unasked (a setting that changed) ends nothing: whoever asks tells the one from the other.
+        """
         if self._connection is None:
             return False
         heard = select.poll()
         heard.register(self._connection.fileno(), select.POLLIN)
-        try:
-            while heard.poll(0):
-                self._connection.pgconn.consume_input()
-        except psycopg.OperationalError:
-            self._drop()
-            return False
+        if heard.poll(0):
+            try:
+                self._ask(b"SELECT 1")
+            except psycopg.OperationalError:
+                self._drop()
+                return False
         return True
 
     def _take(self) -> bool:
