@@ -21,6 +21,7 @@ from drlactors.domain.action import Action
 from drlactors.domain.ids import SessionId
 from drlactors.domain.session import ActionSelected, Artifact, EndReason, Outcome, TelemetryLost, TelemetryRecorded
 from drlactors.domain.telemetry import Window
+from drlactors.ports.bus import SandboxLink
 from drlactors.ports.log import Category, Stream
 from drlactors.sandboxes.recording import Recording, recordings
 from drlactors.sandboxes.sdk import Done, Instruction, Sandbox, Session
@@ -216,6 +217,12 @@ def readiness(url: str) -> str:
 def servers(folder: Path) -> Iterator[tuple[EmbeddedNats, EmbeddedPostgres]]:
     with EmbeddedNats(folder / "nats") as nats, EmbeddedPostgres(folder / "postgres") as postgres:
         yield nats, postgres
+
+
+def sandbox_on(link: SandboxLink) -> Iterator[Sandbox]:
+    """A crowd's program, which sends again early; the link is closed with it."""
+    with contextlib.closing(link), Sandbox(link, "crowd", resend_s=1.0) as sandbox:
+        yield sandbox
 
 
 def cpu_s(pid: int) -> float:

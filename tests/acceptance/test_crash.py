@@ -29,7 +29,7 @@ from drlactors.testing.processes import processes_in
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from drlactors.wiring import System, running, succession
 from drlactors.wiring import system as wiring_system
-from tests.acceptance.harness import Crowd, SystemProcess, audit, readiness, servers, wait_for
+from tests.acceptance.harness import Crowd, SystemProcess, audit, readiness, sandbox_on, servers, wait_for
 
 SESSIONS, WINDOWS = 12, 40
 #: Those who are connected keep what they began with.
@@ -46,11 +46,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedNat
 
 @pytest.fixture
 def host(real: tuple[EmbeddedNats, EmbeddedPostgres]) -> Iterator[Sandbox]:
-    link = NatsSandboxLink(real[0].url)
-    host = Sandbox(link, "crowd", resend_s=1.0)
-    yield host
-    host.close()
-    link.close()
+    yield from sandbox_on(NatsSandboxLink(real[0].url))
 
 
 @pytest.fixture

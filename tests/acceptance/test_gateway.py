@@ -22,7 +22,7 @@ from drlactors.store.log import PostgresEventLog
 from drlactors.testing.processes import HeldPort
 from drlactors.testing.servers import EmbeddedNats
 from drlactors.wire.v1 import episode_pb2, telemetry_pb2
-from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
+from tests.acceptance.harness import Crowd, SystemProcess, audit, sandbox_on, wait_for
 from tests.integration.gateway.kit import Box, Client
 
 SESSIONS, WINDOWS = 10, 120
@@ -83,10 +83,7 @@ def gateway(system: SystemProcess) -> Iterator[GatewayProcess]:
 
 @pytest.fixture
 def sandbox(gateway: GatewayProcess) -> Iterator[Sandbox]:
-    link = GrpcSandboxLink(gateway.address)
-    with Sandbox(link, "crowd", resend_s=1.0) as one:
-        yield one
-    link.close()
+    yield from sandbox_on(GrpcSandboxLink(gateway.address))
 
 
 @pytest.mark.parametrize("victim", ["gateway", "nats", "system"])

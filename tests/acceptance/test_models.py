@@ -25,7 +25,7 @@ from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats
 from drlactors.wiring import SystemClock
-from tests.acceptance.harness import Crowd, SystemProcess, audit, resident_mb, wait_for
+from tests.acceptance.harness import Crowd, SystemProcess, audit, resident_mb, sandbox_on, wait_for
 from tests.acceptance.test_replay import model_id
 from tests.unit.inference.models import KEY, signed, sound, trusted
 
@@ -38,11 +38,7 @@ OLD = model_id(packaged_model())
 
 @pytest.fixture
 def host(own_nats: EmbeddedNats) -> Iterator[Sandbox]:
-    link = NatsSandboxLink(own_nats.url)
-    host = Sandbox(link, "crowd", resend_s=1.0)
-    yield host
-    host.close()
-    link.close()
+    yield from sandbox_on(NatsSandboxLink(own_nats.url))
 
 
 @pytest.fixture

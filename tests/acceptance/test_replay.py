@@ -24,7 +24,7 @@ from drlactors.ports.log import Category, Entry, Event, Stream
 from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.servers import EmbeddedNats
-from tests.acceptance.harness import Crowd, SystemProcess, audit, wait_for
+from tests.acceptance.harness import Crowd, SystemProcess, audit, sandbox_on, wait_for
 from tests.unit.inference.models import signed, trusted
 
 SESSIONS, WINDOWS = 12, 40
@@ -32,11 +32,7 @@ SESSIONS, WINDOWS = 12, 40
 
 @pytest.fixture
 def host(own_nats: EmbeddedNats) -> Iterator[Sandbox]:
-    link = NatsSandboxLink(own_nats.url)
-    host = Sandbox(link, "crowd", resend_s=1.0)
-    yield host
-    host.close()
-    link.close()
+    yield from sandbox_on(NatsSandboxLink(own_nats.url))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from drlactors.sandboxes.sdk import Done, Instruction, Sandbox, Session
 from drlactors.store.log import PostgresEventLog
 from drlactors.testing.given import window
 from drlactors.testing.servers import EmbeddedNats
-from tests.acceptance.harness import SystemProcess, wait_for
+from tests.acceptance.harness import SystemProcess, sandbox_on, wait_for
 from tests.unit.inference.models import preferring
 
 
@@ -51,11 +51,7 @@ class Asking:
 
 @pytest.fixture
 def host(own_nats: EmbeddedNats) -> Iterator[Sandbox]:
-    link = NatsSandboxLink(own_nats.url)
-    host = Sandbox(link, "crowd", resend_s=1.0)
-    yield host
-    host.close()
-    link.close()
+    yield from sandbox_on(NatsSandboxLink(own_nats.url))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from drlactors.sandboxes.sdk import Sandbox
 from drlactors.store.tenure import ADVISORY_LOCK
 from drlactors.testing.processes import HeldPort
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
-from tests.acceptance.harness import Crowd, SystemProcess, audit, readiness, servers, wait_for
+from tests.acceptance.harness import Crowd, SystemProcess, audit, readiness, sandbox_on, servers, wait_for
 
 SESSIONS, WINDOWS = 8, 24
 STANDS_BY = "Another plane serves this event log. This one stands by"
@@ -33,11 +33,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture
 def host(real: Servers) -> Iterator[Sandbox]:
-    link = NatsSandboxLink(real[0].url)
-    host = Sandbox(link, "crowd", resend_s=1.0)
-    yield host
-    host.close()
-    link.close()
+    yield from sandbox_on(NatsSandboxLink(real[0].url))
 
 
 @pytest.fixture
