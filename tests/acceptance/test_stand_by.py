@@ -10,16 +10,13 @@ import pytest
 
 from drlactors.bus.nats_link import NatsSandboxLink
 from drlactors.sandboxes.sdk import Sandbox
-from drlactors.store.tenure import ADVISORY_LOCK
 from drlactors.testing.processes import HeldPort
 from drlactors.testing.servers import EmbeddedNats, EmbeddedPostgres
 from tests.acceptance.harness import Crowd, SystemProcess, audit, readiness, sandbox_on, servers, wait_for
+from tests.contract.store.lock import end_holder
 
 SESSIONS, WINDOWS = 8, 24
 STANDS_BY = "Another plane serves this event log. This one stands by"
-END_HOLDER = (
-    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s"
-)
 
 METRICS = HeldPort()  # of the one that stands by: it says where it is only once it serves
 
@@ -73,7 +70,7 @@ def test_a_plane_that_lost_the_log_to_another_one_ends_with_the_reason(
     crowd.play(0, WINDOWS // 2)
     os.kill(first.pid, signal.SIGSTOP)  # so that it cannot take the lock again first
     with psycopg.connect(real[1].dsn, autocommit=True) as other:
-        other.execute(END_HOLDER, (ADVISORY_LOCK >> 32, ADVISORY_LOCK & 0xFFFFFFFF))
+        end_holder(other)
     wait_for(second.up, 60, "the second plane serves")
     os.kill(first.pid, signal.SIGCONT)
     assert first.wait_dead(60) == 1

@@ -15,10 +15,7 @@ from drlactors.store.tenure import ADVISORY_LOCK, Tenure
 from drlactors.testing.servers import EmbeddedPostgres
 from tests.contract.bus.kit import until
 from tests.contract.store.given import SCHEMA_DIR
-
-END_HOLDER = (
-    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s"
-)
+from tests.contract.store.lock import end_holder
 
 
 class Plane:
@@ -52,10 +49,9 @@ def store(log: PostgresEventLog) -> list[int | None]:
     return log.append([Append(stream, 0, (PolicyActivated(policy="rules", reason="start"),), 1, "test")])
 
 
-def end_holder(dsn: str) -> None:
-    """The server ends the connection that has the lock."""
+def take_lock_away(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as other:
-        assert other.execute(END_HOLDER, (ADVISORY_LOCK >> 32, ADVISORY_LOCK & 0xFFFFFFFF)).fetchall()
+        end_holder(other)
         assert until(lambda: not other.execute("SELECT FROM pg_locks WHERE locktype = 'advisory'").fetchall())
 
 
@@ -76,7 +72,7 @@ def test_a_plane_whose_lock_was_taken_from_it_takes_it_again_before_it_stores(
 ) -> None:
     first, second = plane(), plane()
     with closing(first.serve()) as log:
-        end_holder(database)
+        take_lock_away(database)
         assert store(log) != [None]
         assert not second.tenure.take()
     assert first.lost == []
@@ -101,7 +97,7 @@ def test_a_plane_that_another_one_took_over_from_stores_nothing_and_says_so(
 ) -> None:
     first, second = plane(), plane()
     with closing(first.serve()) as log:
-        end_holder(database)
+        take_lock_away(database)
         with closing(second.serve()) as others:
             head = others.head()
             if not still:
@@ -120,7 +116,7 @@ def test_a_plane_waits_for_its_own_lock_that_the_server_has_not_given_up_yet(
 ) -> None:
     first, standing_by = plane(), plane()
     with closing(first.serve()) as log, psycopg.connect(database, autocommit=True) as other:
-        end_holder(database)
+        take_lock_away(database)
         other.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))  # nobody has served with it
         with pytest.raises(LogUnreachable):
             store(log)
